@@ -1,0 +1,53 @@
+/**
+ * Publishes the request of a claim. Called by the one who won it, and again by the keeper where that never finished.
+ *
+ * In: a claim. Out: one message with an id that depends on the claim alone, so that repeats are one message to everybody
+ * who goes by ids; and the mark that it is published.
+ */
+import { CauceError } from "cauce";
+import type { Client } from "cauce/run";
+import { requests } from "../../schema/topics.ts";
+import type { Claim } from "./storage/claims.ts";
+import type { Repository } from "./storage/repository.ts";
+
+export interface Publishing {
+  readonly client: Client;
+  readonly repository: Pick<Repository, "markPublished" | "releaseClaim" | "failOpenQuestion">;
+  /** The trace of whoever asked. */
+  readonly traceparent?: string;
+}
+
+/**
+ * Resolves when the broker has acknowledged.
+ * @throws CauceError of the client. A request that no broker will ever take ends its question as failed first; one that
+ * certainly was not sent is free for the keeper's next round.
+ */
+export async function publishClaim(claim: Claim, publishing: Publishing): Promise<void> {
+  const { client, repository, traceparent } = publishing;
+  const { id, round, title, content, best_answer, claimed_at } = claim;
+  const asked_at = claimed_at.toISOString();
+  const value = { id, title, content, best_answer, attempts: 0, round, deferrals: 0, asked_at };
+  try {
+    await client.send(requests, value, {
+      id: `${id}.${round}`,
+      ...(traceparent === undefined ? {} : { traceparent }),
+    });
+  } catch (thrown) {
+    await afterFailure(thrown, claim, publishing);
+    throw thrown;
+  }
+  // Should this fail, the keeper publishes once more: the same id, so at most a repeated piece of work.
+  await repository.markPublished({ id, round }).catch(() => {});
+}
+
+async function afterFailure(
+  thrown: unknown,
+  { id, round }: Claim,
+  { repository }: Publishing,
+): Promise<void> {
+  if (!(thrown instanceof CauceError)) return;
+  if (thrown.code === "unavailable") await repository.releaseClaim({ id, round }).catch(() => {});
+  if (thrown.code === "invalid_value" || thrown.code === "record_too_large") {
+    await repository.failOpenQuestion({ id, round, reason: thrown.message });
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * The identity of a question: equal questions get equal ids, whoever asks and however they space or capitalise.
+ *
+ * In: title and content (well-formed Unicode: lone surrogates are refused before this). Out: 32 hex digits.
+ * Never here: `best_answer`. A reference belongs to an asker, not to the question.
+ */
+
+export interface Identified {
+  readonly title: string;
+  readonly content: string;
+}
+
+/**
+ * The first 32 hex digits of SHA-256 over canonical(title) + U+001F + canonical(content), in UTF-8.
+ * `question-id.sh` beside this file computes the same with common tools (it does no NFC: give it text in NFC).
+ */
+export async function questionId({ title, content }: Identified): Promise<string> {
+  const bytes = new TextEncoder().encode(`${canonicalText(title)}\u001f${canonicalText(content)}`);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return digest.toHex().slice(0, 32);
+}
+
+/**
+ * In this order: lower case (Unicode's default mapping, no locale), every run of white space to one space, no space at
+ * either end, NFC. White space is Unicode's White_Space, the separators U+001C to U+001F (so that U+001F can only ever
+ * stand between title and content) and the byte order mark U+FEFF.
+ */
+export function canonicalText(text: string): string {
+  return text.toLowerCase().replace(WHITE_SPACE, " ").replace(/^ | $/g, "").normalize("NFC");
+}
+
+// eslint-disable-next-line no-control-regex -- U+001C to U+001F are white space here on purpose, see above.
+const WHITE_SPACE = /[\p{White_Space}\u001c-\u001f\ufeff]+/gu;

@@ -1,0 +1,61 @@
+/**
+ * Everything that the application asks of its database, bound to one pool.
+ *
+ * In: a database. Out: the operations of this folder, one file each. Every one of them rejects with a CauceError:
+ * `unavailable` while the database is away, `database` when it refused.
+ */
+import type { Failed, Validated } from "../../../schema/topics.ts";
+import {
+  claimQuestion,
+  markPublished,
+  releaseClaim,
+  type AskedQuestion,
+  type Claim,
+  type ClaimResult,
+} from "./claims.ts";
+import type { Database } from "./database.ts";
+import { deadLettersAfter, type DeadLetters } from "./dead-letters.ts";
+import { failForgotten, failOpenQuestion, failQuestion } from "./endings.ts";
+import { findResult, storeResult, type Result } from "./results.ts";
+import { countStates, findStatus, type QuestionStatus } from "./status.ts";
+import { forgetSteps, writeSteps, type QuestionStep } from "./steps.ts";
+import { reopenOtherGenerations, takeUnpublished } from "./unpublished.ts";
+
+export interface Repository {
+  claim(asked: AskedQuestion, brokerGeneration: string | null): Promise<ClaimResult>;
+  markPublished(claim: Pick<Claim, "id" | "round">): Promise<void>;
+  releaseClaim(claim: Pick<Claim, "id" | "round">): Promise<void>;
+  takeUnpublished(options: { readonly olderThanMs: number; readonly limit: number }): Promise<Claim[]>;
+  reopenOtherGenerations(generation: string): Promise<number>;
+  storeResult(value: Validated): Promise<Result | null>;
+  findResult(id: string): Promise<Result | null>;
+  findStatus(id: string): Promise<QuestionStatus | null>;
+  failQuestion(value: Failed): Promise<void>;
+  failOpenQuestion(ended: Pick<Failed, "id" | "round" | "reason">): Promise<boolean>;
+  failForgotten(options: { readonly olderThanMs: number; readonly limit: number }): Promise<number>;
+  deadLettersAfter(row: bigint, limit: number): Promise<DeadLetters>;
+  writeSteps(steps: readonly QuestionStep[]): Promise<void>;
+  forgetSteps(options: { readonly olderThanMs: number; readonly limit: number }): Promise<number>;
+  countStates(): Promise<readonly { state: string; count: number }[]>;
+}
+
+/** `runtimeSchema` is where the runtime's own tables are. */
+export function createRepository(database: Database, runtimeSchema = "cauce"): Repository {
+  return {
+    claim: (asked, brokerGeneration) => claimQuestion(database, asked, brokerGeneration),
+    markPublished: (claim) => markPublished(database, claim),
+    releaseClaim: (claim) => releaseClaim(database, claim),
+    takeUnpublished: (options) => takeUnpublished(database, options),
+    reopenOtherGenerations: (generation) => reopenOtherGenerations(database, generation),
+    storeResult: (value) => storeResult(database, value),
+    findResult: (id) => findResult(database, id),
+    findStatus: (id) => findStatus(database, id),
+    failQuestion: (value) => failQuestion(database, value),
+    failOpenQuestion: (ended) => failOpenQuestion(database, ended),
+    failForgotten: (options) => failForgotten(database, options),
+    deadLettersAfter: (row, limit) => deadLettersAfter(database, { row, limit, runtimeSchema }),
+    writeSteps: (steps) => writeSteps(database, steps),
+    forgetSteps: (options) => forgetSteps(database, options),
+    countStates: () => countStates(database),
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * Step rows, many at a time, and the state of open questions that follows from them.
+ *
+ * In: what was seen. Out: rows in `question_step`, states in `question`. An older sight never overwrites a newer one,
+ * and an end is never undone.
+ */
+import { sql } from "drizzle-orm";
+import { question, questionStep, type QuestionState } from "../../../schema/tables.ts";
+import type { Database } from "./database.ts";
+import { storableJson } from "./storable.ts";
+
+/** One step of one question. */
+export interface QuestionStep {
+  readonly id: string;
+  readonly round: number;
+  readonly step:
+    | "queued"
+    | "generating"
+    | "answered"
+    | "error"
+    | "waiting"
+    | "scoring"
+    | "scored"
+    | "stored"
+    | "failed"
+    | "retrying"
+    | "dead"
+    | "hit";
+  readonly atMs: number;
+  readonly handler?: string;
+  readonly messageId?: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+  /** The state that the question is in from now on, where the step tells. */
+  readonly state?: Extract<QuestionState, "queued" | "generating" | "scoring" | "waiting">;
+  readonly waiting?: { readonly reason: string; readonly untilMs: number };
+}
+
+/** Writes steps in one transaction. */
+export function writeSteps(database: Database, steps: readonly QuestionStep[]): Promise<void> {
+  if (steps.length === 0) return Promise.resolve();
+  return database.run("writing steps", (db) =>
+    db.transaction(async (tx) => {
+      await tx.insert(questionStep).values(
+        steps.map((step) => ({
+          question_hash: step.id,
+          round: step.round,
+          step: step.step,
+          at: new Date(step.atMs),
+          handler: step.handler ?? null,
+          message_id: step.messageId ?? null,
+          detail: storableJson({ ...step.detail }),
+        })),
+      );
+      const states = storableJson(newestStates(steps));
+      if (states.length === 0) return;
+      // One statement, in the order of ids, so that two writers never wait for each other in a circle.
+      await tx.execute(sql`
+        with seen as (
+          select * from jsonb_to_recordset(${JSON.stringify(states)}::jsonb)
+            as seen (id text, round int, state text, at timestamptz, reason text, until timestamptz)
+        ), locked as (
+          select question.id from ${question} join seen using (id) order by question.id for update of question
+        )
+        update ${question}
+           set state = seen.state, state_at = seen.at, waiting_reason = seen.reason, waiting_until = seen.until
+          from seen join locked using (id)
+         where question.id = seen.id and question.round = seen.round and question.state_at <= seen.at
+           and question.state not in ('done', 'failed', 'cancelled')`);
+    }),
+  );
+}
+
+/** The last state of each question among these steps. */
+function newestStates(steps: readonly QuestionStep[]) {
+  const newest = new Map<string, QuestionStep>();
+  for (const step of steps) {
+    if (step.state === undefined) continue;
+    const known = newest.get(step.id);
+    if (!known || step.round > known.round || (step.round === known.round && step.atMs >= known.atMs)) {
+      newest.set(step.id, step);
+    }
+  }
+  return [...newest.values()].map(({ id, round, state, atMs, waiting }) => ({
+    id,
+    round,
+    state,
+    at: new Date(atMs).toISOString(),
+    reason: waiting?.reason ?? null,
+    until: waiting ? new Date(waiting.untilMs).toISOString() : null,
+  }));
+}
+
+/** Deletes step rows older than this, a bounded number at a time. @returns how many. */
+export function forgetSteps(
+  database: Database,
+  { olderThanMs, limit }: { readonly olderThanMs: number; readonly limit: number },
+): Promise<number> {
+  return database.run("deleting old steps", async (db) => {
+    const rows = await db.execute(sql`
+      delete from ${questionStep} where id in (
+        select id from ${questionStep} where at < now() - make_interval(secs => ${olderThanMs / 1_000})
+        order by at limit ${limit}) returning id`);
+    return rows.length;
+  });
+}

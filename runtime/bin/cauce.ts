@@ -1,0 +1,79 @@
+#!/usr/bin/env bun
+/**
+ * The command line: `cauce handlers`, `stop`, `doctor`, `sql`, and `exec FILE` for a project's own commands.
+ *
+ * First makes sure that the packages are installed, so nothing but Bun's own modules may be imported here at the top.
+ */
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { ensureDependencies } from "./install.ts";
+import type { CommandOptions } from "./run-handlers.ts";
+
+type Command = (options: CommandOptions) => Promise<number>;
+
+const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<Command> }>> =
+  {
+    handlers: {
+      about: "run the handlers, the door and the scheduler",
+      load: async () => (await import("./run-handlers.ts")).runHandlers,
+    },
+    stop: {
+      about: "end the embedded broker and Postgres that stay behind",
+      load: async () => (await import("./stop.ts")).stop,
+    },
+    doctor: {
+      about: "what would be used, every setting and its source",
+      load: async () => (await import("./doctor.ts")).doctor,
+    },
+    sql: { about: "one SQL statement, or a prompt", load: async () => (await import("./sql.ts")).sql },
+    exec: {
+      about: "a command of the project: a file with a default export",
+      load: async () => (await import("./exec.ts")).exec,
+    },
+  };
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main([name = "", ...rest]: readonly string[]): Promise<number> {
+  const command = COMMANDS[name];
+  if (command === undefined) {
+    const lines = Object.entries(COMMANDS).map(([known, { about }]) => `  ${known.padEnd(10)}${about}`);
+    process.stderr.write(
+      `${name === "" ? "" : `there is no command "${name}"\n`}cauce COMMAND\n${lines.join("\n")}\n`,
+    );
+    return name === "" ? 0 : 2;
+  }
+  const projectDir = projectAt(process.cwd());
+  try {
+    // A package that was installed has its own packages beside it; only a checkout installs them itself.
+    const checkout = dirname(dirname(import.meta.dir));
+    if (!import.meta.dir.includes("node_modules") && existsSync(join(checkout, "bun.lock"))) {
+      await ensureDependencies({ root: checkout, env: process.env, report: tell });
+    }
+    const { openCommandConsole } = await import("./command-console.ts");
+    const run = await command.load();
+    return await run({
+      projectDir,
+      environment: process.env,
+      arguments: rest,
+      console: openCommandConsole(process.env),
+    });
+  } catch (error) {
+    process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+/** The nearest folder with a package.json, from here upwards. */
+function projectAt(from: string): string {
+  for (let dir = resolve(from); ; dir = dirname(dir)) {
+    if (existsSync(join(dir, "package.json"))) return dir;
+    if (dir === dirname(dir)) return resolve(from);
+  }
+}
+
+function tell(line: string): void {
+  process.stderr.write(
+    process.stderr.isTTY ? `  ${line}\n` : `${JSON.stringify({ event: "setup", step: line })}\n`,
+  );
+}

@@ -1,0 +1,143 @@
+/**
+ * The bus: what the engine needs of Kafka, and nothing more.
+ *
+ * In: records to publish, topics to read. Out: acknowledged positions, records in order, changes of ownership.
+ * Two real forms stand behind it: `kafka.ts` (librdkafka) and `memory.ts` (for tests); both pass one contract suite.
+ * Never here: envelopes, schemas, retries. The bus moves bytes.
+ */
+
+/** Header names with their bytes, in order; a name may repeat, a value may be null. */
+export type RecordHeaders = readonly (readonly [name: string, value: Uint8Array | null])[];
+
+export interface OutgoingRecord {
+  readonly topic: string;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: RecordHeaders;
+}
+
+export interface IncomingRecord extends OutgoingRecord {
+  readonly partition: number;
+  /** Offset in the partition; always a safe integer (a larger one is refused by the binding). */
+  readonly offset: number;
+  /** The broker's or producer's stamp in ms since 1970, or -1 where the record has none. */
+  readonly timestampMs: number;
+}
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** Where an acknowledged record lies. */
+export interface RecordPosition extends TopicPartition {
+  readonly offset: number;
+}
+
+export interface CommittedOffset extends TopicPartition {
+  /** The next offset to read. */
+  readonly offset: number;
+}
+
+export interface TopicPlan {
+  readonly name: string;
+  readonly partitions: number;
+  /** `create` makes a missing topic, `verify` reports a missing one as an error, `none` looks at nothing. */
+  readonly provision: "create" | "verify" | "none";
+  /** Topic settings for creation, such as `retention.ms`. */
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+export interface TopicReport {
+  readonly name: string;
+  readonly state: "created" | "present" | "missing" | "refused" | "unchecked";
+  /** Partitions found on the broker, where known. Different counts are reported and never altered. */
+  readonly partitions?: number;
+  /** Why a topic is missing or refused. */
+  readonly detail?: string;
+}
+
+/** What a subscription tells its owner about partitions. Called one at a time, never re-entrantly. */
+export interface Ownership {
+  /** These partitions are ours now; records of them may follow. */
+  assigned(partitions: readonly TopicPartition[]): void;
+  /**
+   * These partitions go to someone else. The promise is the drain: the bus waits for it (up to the subscription's
+   * `drainMs`), and commits made before it resolves still count. After it nothing of them may be committed.
+   */
+  revoked(partitions: readonly TopicPartition[]): Promise<void>;
+  /** These partitions are someone else's already: abort work, commit nothing. */
+  lost(partitions: readonly TopicPartition[]): void;
+  /** A condition worth a line in the log and a metric: broker away, offset out of range, … */
+  troubled(trouble: BusTrouble): void;
+}
+
+export interface BusTrouble {
+  readonly kind: "broker_away" | "broker_back" | "offset_out_of_range" | "topic_missing" | "other";
+  readonly message: string;
+  readonly partition?: TopicPartition;
+}
+
+export interface SubscribeOptions {
+  readonly group: string;
+  readonly topics: readonly string[];
+  /** Where a group without a committed offset starts. A group that has one never jumps. */
+  readonly startAt: "earliest" | "latest";
+  /** How long `revoked` may take before the partitions are given back regardless, in ms. */
+  readonly drainMs: number;
+  readonly ownership: Ownership;
+}
+
+export interface Subscription {
+  /**
+   * The next records, at most `maxRecords`, in order per partition. Waits until there is at least one.
+   * Resolves to an empty list once the subscription is closed. One call at a time.
+   * Nothing is fetched ahead without bound: not calling is the back pressure of the whole subscription.
+   */
+  take(maxRecords: number): Promise<readonly IncomingRecord[]>;
+  /** Stops delivery of these partitions; what was taken already stays the caller's. */
+  pause(partitions: readonly TopicPartition[]): void;
+  resume(partitions: readonly TopicPartition[]): void;
+  /** Commits and resolves when the broker has acknowledged. Rejects with `CauceError` (`broker`). */
+  commit(offsets: readonly CommittedOffset[]): Promise<void>;
+  /** Records between the group's position and the end, by partition of this member; -1 where unknown. */
+  lag(): readonly (TopicPartition & { readonly records: number })[];
+  /** True once partitions were assigned (an empty assignment counts) and until the connection is lost. */
+  readonly ready: boolean;
+  /** Leaves the group. The owner has drained and committed before. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A group and topics that it reads. */
+export interface GroupTopics {
+  readonly group: string;
+  readonly topics: readonly string[];
+}
+
+/** What one group has not committed of one partition, over all its members. */
+export interface Backlog extends TopicPartition {
+  readonly group: string;
+  readonly records: number;
+}
+
+export interface Bus {
+  /** For people and logs: what this bus is, without secrets. */
+  readonly description: string;
+  /** Is a broker connected right now? */
+  readonly connected: boolean;
+  ensureTopics(plans: readonly TopicPlan[]): Promise<readonly TopicReport[]>;
+  /**
+   * Publishes all and resolves, in the order given, when every record is acknowledged by all in-sync replicas.
+   * Waits while the producer is full. Rejects with the first failure: `record_too_large`, `possibly_persisted`,
+   * `producer_fatal`, `broker` (see `retryable`) or `closed`; the others may have been written.
+   */
+  publish(records: readonly OutgoingRecord[]): Promise<readonly RecordPosition[]>;
+  subscribe(options: SubscribeOptions): Promise<Subscription>;
+  /**
+   * End of each partition minus the group's committed offset (its beginning, where nothing is committed), asked of the
+   * broker without joining the group. Rejects with `CauceError` (`broker`) when it does not answer.
+   */
+  backlog(groups: readonly GroupTopics[]): Promise<readonly Backlog[]>;
+  /** Flushes and closes everything that this bus opened. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,46 @@
+/**
+ * A subscription of the Kafka bus: the consumer, seen through the bus interface.
+ *
+ * In: a consumer. Out: a `Subscription`. Never here: anything that the consumer does not do itself.
+ */
+import type { Consumer } from "../kafka/index.ts";
+import type { CommittedOffset, Subscription } from "./bus.ts";
+
+export class KafkaSubscription implements Subscription {
+  readonly #consumer: Consumer;
+  readonly #forget: () => void;
+
+  constructor(consumer: Consumer, forget: () => void) {
+    this.#consumer = consumer;
+    this.#forget = forget;
+  }
+
+  get ready(): boolean {
+    return this.#consumer.ready;
+  }
+
+  take(maxRecords: number) {
+    return this.#consumer.take(maxRecords);
+  }
+
+  pause(partitions: Parameters<Subscription["pause"]>[0]): void {
+    this.#consumer.pause(partitions);
+  }
+
+  resume(partitions: Parameters<Subscription["resume"]>[0]): void {
+    this.#consumer.resume(partitions);
+  }
+
+  commit(offsets: readonly CommittedOffset[]): Promise<void> {
+    return this.#consumer.commit(offsets);
+  }
+
+  lag() {
+    return this.#consumer.lag();
+  }
+
+  async close(): Promise<void> {
+    await this.#consumer.close();
+    this.#forget();
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * The bus over librdkafka: one producer shared by all, one consumer per subscription.
+ *
+ * In: where the brokers are and a library to drive. Out: a `Bus` that reconnects for ever.
+ * Never here: envelopes, retries of records, a producer used again after it failed for good.
+ */
+import { CauceError, messageOf } from "../ground/errors.ts";
+import {
+  Admin,
+  type ClientConfig,
+  type ClientEvent,
+  Consumer,
+  type CrossingChoice,
+  ERROR,
+  type Library,
+  Producer,
+  type TopicAnswer,
+} from "../kafka/index.ts";
+import type {
+  Backlog,
+  Bus,
+  GroupTopics,
+  OutgoingRecord,
+  RecordPosition,
+  SubscribeOptions,
+  Subscription,
+  TopicPlan,
+  TopicReport,
+} from "./bus.ts";
+import { groupBacklogs } from "./kafka-backlog.ts";
+import { KafkaSubscription } from "./kafka-subscription.ts";
+
+export interface KafkaBusOptions {
+  readonly library: Library;
+  /** `host:port`, comma-separated. */
+  readonly brokers: string;
+  readonly clientId: string;
+  /** Further librdkafka properties, such as TLS and SASL. Their secret values never reach a log or an error. */
+  readonly clientConfig?: ClientConfig;
+  /** Properties for the producer or for consumers alone, over `clientConfig`. */
+  readonly producerConfig?: ClientConfig;
+  readonly consumerConfig?: ClientConfig;
+  readonly groupProtocol?: "classic" | "consumer";
+  readonly crossing?: CrossingChoice;
+  /** Bounds of what may be unacknowledged at once. */
+  readonly mostRecords?: number;
+  readonly mostBytes?: number;
+  /** What librdkafka says; statistics arrive here too, every second. */
+  readonly onEvent?: (event: ClientEvent) => void;
+  /** Makes a topic where the broker serves no such request, as the embedded one. */
+  readonly createTopic?: (plan: TopicPlan) => Promise<void>;
+}
+
+/** Opens a bus. Resolves at once, brokers reachable or not: what needs them waits, or rejects as retryable. */
+export async function createKafkaBus(options: KafkaBusOptions): Promise<Bus> {
+  const bus = new KafkaBus(options);
+  await bus.open();
+  return bus;
+}
+
+class KafkaBus implements Bus {
+  readonly description: string;
+  readonly #options: KafkaBusOptions;
+  readonly #common: ClientConfig;
+  readonly #subscriptions = new Set<Subscription>();
+  #producer: Promise<Producer> | undefined;
+  #admin: Promise<Admin> | undefined;
+  #connected = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: KafkaBusOptions) {
+    this.#options = options;
+    this.description = `Kafka at ${options.brokers} over librdkafka ${options.library.version}`;
+    this.#common = {
+      ...options.clientConfig,
+      "bootstrap.servers": options.brokers,
+      "client.id": options.clientId,
+    };
+  }
+
+  get connected(): boolean {
+    return this.#connected && !this.#closing;
+  }
+
+  /** The producer connects from the start: it tells whether a broker is there. */
+  async open(): Promise<void> {
+    await this.#openProducer();
+  }
+
+  async ensureTopics(plans: readonly TopicPlan[]): Promise<readonly TopicReport[]> {
+    this.#refuseClosed();
+    const checked = plans.filter((plan) => plan.provision !== "none");
+    const admin = await (this.#admin ??= this.#openAdmin());
+    const found = await admin.describeTopics([...new Set(checked.map((plan) => plan.name))]);
+    const counts = new Map(
+      found.filter((topic) => topic.err === ERROR.none).map((topic) => [topic.name, topic.partitions]),
+    );
+    const missing = checked.filter((plan) => plan.provision === "create" && !counts.has(plan.name));
+    const answers = new Map((await this.#create(admin, missing)).map((answer) => [answer.name, answer]));
+    return plans.map((plan) => {
+      const { name, provision } = plan;
+      if (provision === "none") return { name, state: "unchecked" };
+      const partitions = counts.get(name);
+      if (partitions !== undefined) return { name, state: "present", partitions };
+      const answer = answers.get(name);
+      if (answer?.err === ERROR.none) return { name, state: "created", partitions: plan.partitions };
+      // Another process made it between our two requests.
+      if (answer?.err === ERROR.topicExists) return { name, state: "present" };
+      if (answer) return { name, state: "refused", detail: answer.detail };
+      const why = found.find((topic) => topic.name === name)?.detail;
+      return { name, state: "missing", ...(why === undefined ? {} : { detail: why }) };
+    });
+  }
+
+  async publish(records: readonly OutgoingRecord[]): Promise<readonly RecordPosition[]> {
+    this.#refuseClosed();
+    const producer = await this.#usableProducer();
+    const positions = await producer.produce(records);
+    if (records.length > 0) this.#connected = true;
+    return positions;
+  }
+
+  async subscribe(options: SubscribeOptions): Promise<Subscription> {
+    this.#refuseClosed();
+    const { library, groupProtocol, crossing, consumerConfig, onEvent } = this.#options;
+    const { ownership } = options;
+    const consumer = await Consumer.open({
+      library,
+      config: { ...this.#common, ...consumerConfig },
+      group: options.group,
+      topics: options.topics,
+      startAt: options.startAt,
+      drainMs: options.drainMs,
+      ...(groupProtocol ? { groupProtocol } : {}),
+      ...(crossing ? { crossing } : {}),
+      ...(onEvent ? { onEvent } : {}),
+      assigned: (partitions) =>
+        ownership.assigned(partitions.map(({ topic, partition }) => ({ topic, partition }))),
+      revoked: (partitions) => ownership.revoked(partitions),
+      lost: (partitions) => ownership.lost(partitions),
+      troubled: (trouble) => ownership.troubled(trouble),
+    });
+    const subscription = new KafkaSubscription(consumer, () => this.#subscriptions.delete(subscription));
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  async backlog(groups: readonly GroupTopics[]): Promise<readonly Backlog[]> {
+    this.#refuseClosed();
+    return groupBacklogs(await (this.#admin ??= this.#openAdmin()), groups);
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+    const producer = await this.#producer?.catch(() => undefined);
+    await producer?.close();
+    const admin = await this.#admin?.catch(() => undefined);
+    admin?.close();
+  }
+
+  /** The shared producer, a new one where the last one failed for good. */
+  async #usableProducer(): Promise<Producer> {
+    const opening = (this.#producer ??= this.#openProducer());
+    const producer = await opening;
+    if (producer.fatal === undefined) return producer;
+    if (this.#producer === opening) {
+      this.#producer = this.#openProducer();
+      await producer.close(0);
+    }
+    return this.#usableProducer();
+  }
+
+  #openProducer(): Promise<Producer> {
+    const { library, producerConfig, crossing, mostRecords, mostBytes } = this.#options;
+    const opening = Producer.open({
+      library,
+      config: { ...this.#common, ...producerConfig },
+      onEvent: (event) => this.#heard(event),
+      ...(crossing ? { crossing } : {}),
+      ...(mostRecords === undefined ? {} : { mostRecords }),
+      ...(mostBytes === undefined ? {} : { mostBytes }),
+    });
+    return (this.#producer = opening);
+  }
+
+  #openAdmin(): Promise<Admin> {
+    const { library, onEvent } = this.#options;
+    return Admin.open({ library, config: this.#common, ...(onEvent ? { onEvent } : {}) });
+  }
+
+  async #create(admin: Admin, plans: readonly TopicPlan[]): Promise<readonly TopicAnswer[]> {
+    const { createTopic } = this.#options;
+    if (!createTopic) return admin.createTopics(plans);
+    return Promise.all(
+      plans.map(async (plan): Promise<TopicAnswer> => {
+        try {
+          await createTopic(plan);
+          return { name: plan.name, err: ERROR.none, detail: "" };
+        } catch (error) {
+          return { name: plan.name, err: ERROR.invalidArgument, detail: messageOf(error) };
+        }
+      }),
+    );
+  }
+
+  /** The producer's events tell whether a broker is there. */
+  #heard(event: ClientEvent): void {
+    if (event.kind === "error" && event.away) this.#connected = false;
+    if (event.kind === "statistics") this.#connected = event.json.includes('"state":"UP"');
+    this.#options.onEvent?.(event);
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing) throw new CauceError("closed", "the bus was closed");
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * One member of a group in memory. See memory.ts.
+ */
+import { CauceError } from "../ground/errors.ts";
+import type {
+  CommittedOffset,
+  IncomingRecord,
+  SubscribeOptions,
+  Subscription,
+  TopicPartition,
+} from "./bus.ts";
+import type { MemoryBroker } from "./memory.ts";
+
+interface Position extends TopicPartition {
+  next: number;
+  paused: boolean;
+}
+
+export class MemorySubscription implements Subscription {
+  readonly #broker: MemoryBroker;
+  readonly #options: SubscribeOptions;
+  readonly #positions = new Map<string, Position>();
+  #wake: (() => void) | null = null;
+  #closed = false;
+  #ready = false;
+
+  constructor(broker: MemoryBroker, options: SubscribeOptions) {
+    this.#broker = broker;
+    this.#options = options;
+    broker.grown.add(this.#grown);
+  }
+
+  get topics(): readonly string[] {
+    return this.#options.topics;
+  }
+
+  get ready(): boolean {
+    return this.#ready && !this.#closed;
+  }
+
+  async take(maxRecords: number): Promise<readonly IncomingRecord[]> {
+    for (;;) {
+      if (this.#closed) return [];
+      const records = this.#available(maxRecords);
+      if (records.length > 0) return records;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#setPaused(partition, true);
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#setPaused(partition, false);
+    this.#wake?.();
+  }
+
+  async commit(offsets: readonly CommittedOffset[]): Promise<void> {
+    await Promise.resolve();
+    for (const offset of offsets) {
+      if (!this.#positions.has(nameOf(offset))) {
+        throw new CauceError(
+          "broker",
+          `${nameOf(offset)} is not this member's any more: nothing was committed`,
+        );
+      }
+    }
+    const { committed } = this.#broker.group(this.#options.group);
+    for (const offset of offsets) committed.set(nameOf(offset), offset.offset);
+  }
+
+  lag(): readonly (TopicPartition & { readonly records: number })[] {
+    const { committed } = this.#broker.group(this.#options.group);
+    return [...this.#positions.values()].map(({ topic, partition }) => {
+      const end = this.#broker.partitions(topic)?.[partition]?.length ?? 0;
+      return { topic, partition, records: end - (committed.get(nameOf({ topic, partition })) ?? 0) };
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    const { members } = this.#broker.group(this.#options.group);
+    const at = members.indexOf(this);
+    if (at >= 0) members.splice(at, 1);
+    await this.giveUpAllBut([]);
+    this.#closed = true;
+    this.#broker.grown.delete(this.#grown);
+    this.#wake?.();
+    await this.#broker.rebalance(this.#options.group);
+  }
+
+  /** First half of a rebalance: what is not in the new share is drained and given back. */
+  async giveUpAllBut(share: readonly TopicPartition[]): Promise<void> {
+    const kept = new Set(share.map(nameOf));
+    const leaving = [...this.#positions.values()].filter((position) => !kept.has(nameOf(position)));
+    if (leaving.length === 0) return;
+    for (const position of leaving) position.paused = true;
+    await this.#options.ownership.revoked(leaving.map(({ topic, partition }) => ({ topic, partition })));
+    for (const position of leaving) this.#positions.delete(nameOf(position));
+  }
+
+  /** Second half: what is new in the share starts at the committed offset, or where a new group starts. */
+  receive(share: readonly TopicPartition[]): void {
+    if (this.#closed) return;
+    const fresh = share.filter((partition) => !this.#positions.has(nameOf(partition)));
+    const { committed } = this.#broker.group(this.#options.group);
+    for (const { topic, partition } of fresh) {
+      const end = this.#broker.partitions(topic)?.[partition]?.length ?? 0;
+      const next =
+        committed.get(nameOf({ topic, partition })) ?? (this.#options.startAt === "earliest" ? 0 : end);
+      this.#positions.set(nameOf({ topic, partition }), { topic, partition, next, paused: false });
+    }
+    this.#ready = true;
+    this.#options.ownership.assigned(fresh);
+    this.#wake?.();
+  }
+
+  /** Takes partitions away as a broker does that has given this member up: without asking. For tests. */
+  lose(): void {
+    const partitions = [...this.#positions.values()].map(({ topic, partition }) => ({ topic, partition }));
+    this.#positions.clear();
+    this.#ready = false;
+    this.#options.ownership.lost(partitions);
+  }
+
+  readonly #grown = (): void => this.#wake?.();
+
+  #available(maxRecords: number): IncomingRecord[] {
+    const records: IncomingRecord[] = [];
+    for (const position of this.#positions.values()) {
+      if (position.paused) continue;
+      const log = this.#broker.partitions(position.topic)?.[position.partition] ?? [];
+      const more = log.slice(position.next, position.next + maxRecords - records.length);
+      position.next += more.length;
+      records.push(...more);
+      if (records.length >= maxRecords) break;
+    }
+    return records;
+  }
+
+  #setPaused(partition: TopicPartition, paused: boolean): void {
+    const position = this.#positions.get(nameOf(partition));
+    if (position !== undefined) position.paused = paused;
+  }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}

@@ -1,0 +1,188 @@
+/**
+ * The bus in memory, for tests and for users' own tests: topics, groups, rebalances and commits without a broker.
+ *
+ * In and out as bus.ts says; passes the same contract suite as the real form. Never here: durability, networks, delays.
+ */
+import { CauceError } from "../ground/errors.ts";
+import type {
+  Backlog,
+  Bus,
+  GroupTopics,
+  IncomingRecord,
+  OutgoingRecord,
+  RecordPosition,
+  SubscribeOptions,
+  Subscription,
+  TopicPartition,
+  TopicPlan,
+  TopicReport,
+} from "./bus.ts";
+import { MemorySubscription } from "./memory-subscription.ts";
+import { partitionOf } from "./murmur2.ts";
+
+/** As Kafka's `message.max.bytes`. */
+const LARGEST_RECORD_BYTES = 1_048_588;
+
+/** What the members of one group share. */
+export interface MemoryGroup {
+  readonly committed: Map<string, number>;
+  readonly members: MemorySubscription[];
+  /** Rebalances run one after the other. */
+  rebalancing: Promise<void>;
+}
+
+/** A broker in memory. Several buses may share one, as several processes share a broker. */
+export class MemoryBroker {
+  readonly #topics = new Map<string, IncomingRecord[][]>();
+  readonly #groups = new Map<string, MemoryGroup>();
+  #keyless = 0;
+  /** Called by the log of a partition whenever it grows. */
+  readonly grown = new Set<() => void>();
+
+  /** Makes a missing topic. */
+  ensure(name: string, partitions: number): "created" | "present" {
+    if (this.#topics.has(name)) return "present";
+    this.#topics.set(
+      name,
+      Array.from({ length: partitions }, () => []),
+    );
+    return "created";
+  }
+
+  /** The partitions of a topic, each with its records in order; undefined for a topic that does not exist. */
+  partitions(name: string): readonly (readonly IncomingRecord[])[] | undefined {
+    return this.#topics.get(name);
+  }
+
+  /** Everything on a topic, in order of partition and offset. For assertions in tests. */
+  records(name: string): readonly IncomingRecord[] {
+    return (this.#topics.get(name) ?? []).flat();
+  }
+
+  append(record: OutgoingRecord, timestampMs: number): RecordPosition {
+    const topic = this.#topics.get(record.topic);
+    if (topic === undefined) throw new CauceError("broker", `topic ${record.topic} does not exist`);
+    const bytes = (record.value?.byteLength ?? 0) + (record.key?.byteLength ?? 0);
+    if (bytes > LARGEST_RECORD_BYTES) {
+      throw new CauceError(
+        "record_too_large",
+        `a record for ${record.topic} has ${bytes} bytes, more than ${LARGEST_RECORD_BYTES}`,
+      );
+    }
+    const partition =
+      record.key === null ? this.#keyless++ % topic.length : partitionOf(record.key, topic.length);
+    const log = topic[partition] ?? [];
+    const offset = log.length;
+    log.push({ ...record, partition, offset, timestampMs });
+    for (const call of this.grown) call();
+    return { topic: record.topic, partition, offset };
+  }
+
+  group(name: string): MemoryGroup {
+    let group = this.#groups.get(name);
+    if (group === undefined) {
+      group = { committed: new Map(), members: [], rebalancing: Promise.resolve() };
+      this.#groups.set(name, group);
+    }
+    return group;
+  }
+
+  /** What a group has committed, by "topic/partition". For assertions in tests. */
+  committed(group: string): ReadonlyMap<string, number> {
+    return this.group(group).committed;
+  }
+
+  /** Deals all partitions of the members' topics out anew, and tells each member what changed. */
+  rebalance(name: string): Promise<void> {
+    const group = this.group(name);
+    group.rebalancing = group.rebalancing.then(async () => {
+      const shares = new Map<MemorySubscription, TopicPartition[]>();
+      for (const member of group.members) shares.set(member, []);
+      const topics = new Set(group.members.flatMap((member) => [...member.topics]));
+      for (const topic of topics) {
+        const readers = group.members.filter((member) => member.topics.includes(topic));
+        const count = this.#topics.get(topic)?.length ?? 0;
+        for (let partition = 0; partition < count; partition++) {
+          const reader = readers[partition % readers.length];
+          if (reader !== undefined) shares.get(reader)?.push({ topic, partition });
+        }
+      }
+      await Promise.all([...shares].map(([member, share]) => member.giveUpAllBut(share)));
+      for (const [member, share] of shares) member.receive(share);
+    });
+    return group.rebalancing;
+  }
+}
+
+export interface MemoryBusOptions {
+  /** Default: a broker of its own. */
+  readonly broker?: MemoryBroker;
+  /** Stamp of new records in ms since 1970. */
+  readonly nowMs?: () => number;
+}
+
+/** A bus over a broker in memory. */
+export class MemoryBus implements Bus {
+  readonly description = "in memory (for tests)";
+  readonly broker: MemoryBroker;
+  readonly #nowMs: () => number;
+  readonly #subscriptions = new Set<Subscription>();
+  #closed = false;
+  /** Set in tests to make the next publishes fail. */
+  failPublish: (() => CauceError | null) | null = null;
+
+  constructor(options: MemoryBusOptions = {}) {
+    this.broker = options.broker ?? new MemoryBroker();
+    this.#nowMs = options.nowMs ?? Date.now;
+  }
+
+  get connected(): boolean {
+    return !this.#closed;
+  }
+
+  ensureTopics(plans: readonly TopicPlan[]): Promise<readonly TopicReport[]> {
+    return Promise.resolve(
+      plans.map(({ name, partitions, provision }): TopicReport => {
+        const present = this.broker.partitions(name);
+        if (present !== undefined) return { name, state: "present", partitions: present.length };
+        if (provision === "create") return { name, state: this.broker.ensure(name, partitions), partitions };
+        if (provision === "none") return { name, state: "unchecked" };
+        return { name, state: "missing", detail: "it does not exist, and its plan says to verify only" };
+      }),
+    );
+  }
+
+  async publish(records: readonly OutgoingRecord[]): Promise<readonly RecordPosition[]> {
+    await Promise.resolve();
+    if (this.#closed) throw new CauceError("closed", "the bus is closed");
+    const failure = this.failPublish?.();
+    if (failure) throw failure;
+    return records.map((record) => this.broker.append(record, this.#nowMs()));
+  }
+
+  async subscribe(options: SubscribeOptions): Promise<Subscription> {
+    if (this.#closed) throw new CauceError("closed", "the bus is closed");
+    const subscription = new MemorySubscription(this.broker, options);
+    this.#subscriptions.add(subscription);
+    this.broker.group(options.group).members.push(subscription);
+    await this.broker.rebalance(options.group);
+    return subscription;
+  }
+
+  async backlog(groups: readonly GroupTopics[]): Promise<readonly Backlog[]> {
+    await Promise.resolve();
+    return groups.flatMap(({ group, topics }) =>
+      topics.flatMap((topic) =>
+        (this.broker.partitions(topic) ?? []).map((log, partition) => {
+          const committed = this.broker.committed(group).get(`${topic}/${partition}`) ?? 0;
+          return { group, topic, partition, records: log.length - committed };
+        }),
+      ),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The envelope: what a message says about itself, in headers.
+ *
+ * In: a record's headers. Out: id, counters, birth; and back. CloudEvents 1.0 (Kafka binding, `ce_…`) and W3C
+ * `traceparent`, plus three counters of our own. Records without any of it are accepted: their coordinates are their id.
+ * Never here: keys and values.
+ */
+import { createHash } from "node:crypto";
+import type { IncomingRecord, RecordHeaders } from "../bus/bus.ts";
+
+export interface Counters {
+  /** Failures that burnt an attempt. */
+  readonly attempts: number;
+  /** Failures that did not. */
+  readonly deferrals: number;
+  /** How often the schedule published this message again. */
+  readonly delivery: number;
+}
+
+export interface Envelope extends Counters {
+  readonly id: string;
+  /** Birth of this message in ms since 1970; retries keep it. */
+  readonly bornAtMs: number;
+  readonly traceparent: string | null;
+}
+
+export interface NewEnvelope extends Envelope {
+  /** Who made it: `/<app>/<handler>`. */
+  readonly source: string;
+  /** The topic that it was made for, also while it lies on a retry topic. */
+  readonly type: string;
+  readonly contentType: string;
+}
+
+/** A counter above this is no count but damage. */
+const HIGHEST_COUNT = 1_000_000;
+const LONGEST_ID = 256;
+const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+const text = new TextDecoder("utf-8");
+const utf8 = new TextEncoder();
+
+/** Reads what a record says about itself. Never throws: what is missing or damaged falls back. */
+export function readEnvelope(record: IncomingRecord): Envelope {
+  let id = "";
+  let time = "";
+  let traceparent: string | null = null;
+  let attempts = 0;
+  let deferrals = 0;
+  let delivery = 0;
+  for (const [name, bytes] of record.headers) {
+    if (bytes === null) continue;
+    switch (name) {
+      case "ce_id":
+        id = text.decode(bytes);
+        break;
+      case "ce_time":
+        time = text.decode(bytes);
+        break;
+      case "traceparent":
+        traceparent = text.decode(bytes);
+        break;
+      case "cauce_attempts":
+        attempts = count(bytes);
+        break;
+      case "cauce_deferrals":
+        deferrals = count(bytes);
+        break;
+      case "cauce_delivery":
+        delivery = count(bytes);
+        break;
+      default:
+    }
+  }
+  const stamped = time === "" ? NaN : Date.parse(time);
+  return {
+    id: id === "" || id.length > LONGEST_ID ? `${record.topic}/${record.partition}/${record.offset}` : id,
+    bornAtMs: Number.isNaN(stamped) ? record.timestampMs : stamped,
+    traceparent: traceparent !== null && TRACEPARENT.test(traceparent) ? traceparent : null,
+    attempts,
+    deferrals,
+    delivery,
+  };
+}
+
+/** Headers of a message that is made here. */
+export function writeEnvelope(envelope: NewEnvelope): RecordHeaders {
+  const headers: [string, Uint8Array][] = [
+    ["ce_specversion", utf8.encode("1.0")],
+    ["ce_id", utf8.encode(envelope.id)],
+    ["ce_source", utf8.encode(envelope.source)],
+    ["ce_type", utf8.encode(envelope.type)],
+    ["ce_time", utf8.encode(new Date(envelope.bornAtMs).toISOString())],
+    ["content-type", utf8.encode(envelope.contentType)],
+  ];
+  if (envelope.traceparent !== null) headers.push(["traceparent", utf8.encode(envelope.traceparent)]);
+  return headers.concat(counterHeaders(envelope));
+}
+
+/** A record's own headers with other counters, and an id where it had none: what travels through a retry. */
+export function withCounters(record: IncomingRecord, envelope: Envelope, counters: Counters): RecordHeaders {
+  const kept = record.headers.filter(([name]) => !REPLACED.has(name));
+  return [
+    ...kept,
+    ["ce_id", utf8.encode(envelope.id)],
+    ["ce_time", utf8.encode(new Date(Math.max(0, envelope.bornAtMs)).toISOString())],
+    ...counterHeaders(counters),
+  ];
+}
+
+const REPLACED = new Set(["ce_id", "ce_time", "cauce_attempts", "cauce_deferrals", "cauce_delivery"]);
+
+/**
+ * The id of an output: 32 hex digits that follow from the input's id, the output's name and its index, so that a repeat
+ * carries the same id.
+ */
+export function deriveId(inputId: string, output: string, index: number): string {
+  return createHash("sha256").update(`${inputId}\u001f${output}\u001f${index}`).digest("hex").slice(0, 32);
+}
+
+/** A traceparent for an output: the same trace, and a span that follows from the output's id. */
+export function childTrace(traceparent: string | null, outputId: string): string | null {
+  const match = traceparent === null ? null : TRACEPARENT.exec(traceparent);
+  if (!match) return null;
+  const span = outputId.slice(0, 16);
+  return `00-${match[1]}-${/^0*$/.test(span) ? "0000000000000001" : span}-${match[3]}`;
+}
+
+function counterHeaders({ attempts, deferrals, delivery }: Counters): [string, Uint8Array][] {
+  const headers: [string, Uint8Array][] = [];
+  if (attempts > 0) headers.push(["cauce_attempts", utf8.encode(String(attempts))]);
+  if (deferrals > 0) headers.push(["cauce_deferrals", utf8.encode(String(deferrals))]);
+  if (delivery > 0) headers.push(["cauce_delivery", utf8.encode(String(delivery))]);
+  return headers;
+}
+
+function count(bytes: Uint8Array): number {
+  const digits = text.decode(bytes);
+  return /^\d{1,7}$/.test(digits) ? Math.min(Number(digits), HIGHEST_COUNT) : 0;
+}

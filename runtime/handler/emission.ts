@@ -1,0 +1,59 @@
+/**
+ * Outputs: what a handler returns. Constructors (`out.errors(value, { after })`) instead of an object of optional
+ * keys, since only a call refuses typos, extra fields, bad durations and mixed variants where they are written.
+ */
+import type { Duration } from "../ground/duration.ts";
+import { durationMs } from "../ground/duration.ts";
+import type { AnyTopic, InputOf, OutputOf } from "./topic.ts";
+
+/** The topics that a handler may write, under the names by which it speaks of them. */
+export type Outputs = Readonly<Record<string, AnyTopic>>;
+
+export interface EmitOptions {
+  /** Published that much later, through the schedule table. */
+  readonly after?: Duration;
+  /** Why it waits, in a word or few, for the people who look at the schedule. */
+  readonly reason?: string;
+}
+
+/** An output that was made but is not published yet. Only `out` makes one, and only returning it publishes it. */
+export interface Emission<Name extends string = string> {
+  readonly output: Name;
+  readonly topic: AnyTopic;
+  readonly value: unknown;
+  readonly afterMs: number | null;
+  readonly reason: string;
+}
+
+/** One constructor per declared output. */
+export type Emitters<O extends Outputs> = {
+  readonly [Name in keyof O & string]: (value: InputOf<O[Name]>, options?: EmitOptions) => Emission<Name>;
+};
+
+/** What `handle` may return: nothing, one output, or several in order. */
+export type Returned<O extends Outputs> =
+  void | undefined | Emission<keyof O & string> | readonly Emission<keyof O & string>[];
+
+/**
+ * A topic that is published must take back what its readers get: a schema that turns a string into a Date cannot be
+ * written from what was read. Compile-time only; `true` where it holds.
+ */
+export type RoundTrips<T extends AnyTopic> = OutputOf<T> extends InputOf<T> ? true : false;
+
+/** The constructors for one run of a handler, and what they have made so far. */
+export function emittersFor(outputs: Outputs): {
+  readonly out: Emitters<Outputs>;
+  readonly made: Emission[];
+} {
+  const made: Emission[] = [];
+  const out: Record<string, (value: unknown, options?: EmitOptions) => Emission> = Object.create(null);
+  for (const [output, topic] of Object.entries(outputs)) {
+    out[output] = (value, options = {}) => {
+      const afterMs = options.after === undefined ? null : durationMs(options.after);
+      const emission = Object.freeze({ output, topic, value, afterMs, reason: options.reason ?? "after" });
+      made.push(emission);
+      return emission;
+    };
+  }
+  return { out, made };
+}

@@ -1,0 +1,120 @@
+/**
+ * Reads a request's body: whole, bounded in bytes, time and depth, as JSON, once.
+ *
+ * In: a request that a route has matched. Out: the parsed value. Everything else is a Refusal that says what was wrong.
+ * Never here: schemas.
+ */
+import type { Clock } from "../ground/clock.ts";
+import { DEEPEST_JSON, depthOf } from "../handler/codec.ts";
+import { uncarried } from "./carried-text.ts";
+import type { IngressLimits } from "./limits.ts";
+import { Refusal } from "./refusal.ts";
+
+export interface BodyOptions {
+  readonly limits: Pick<IngressLimits, "bodyBytes" | "bodyMs">;
+  readonly clock: Pick<Clock, "after">;
+}
+
+const JSON_TYPE = /^application\/(?:json|[\w!#$&^.+-]+\+json)$/i;
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * The body's value; undefined when the request has no body, null when the body is empty.
+ * @throws Refusal 400 (broken, empty, too deep, text that cannot be carried), 408, 413 or 415.
+ */
+export async function readBody(request: Request, options: BodyOptions): Promise<unknown> {
+  const { body } = request;
+  if (body === null) return undefined;
+  const announced = Number(request.headers.get("content-length") ?? 0);
+  if (announced > options.limits.bodyBytes) throw tooLarge(options);
+  if (announced > 0 || request.headers.has("transfer-encoding")) checkContentType(request);
+  const bytes = await readWithin(body, options);
+  if (bytes.byteLength === 0) return null;
+  return parse(bytes);
+}
+
+function checkContentType(request: Request): void {
+  const came = request.headers.get("content-type");
+  const [type = "", ...parameters] = (came ?? "").split(";").map((part) => part.trim());
+  const charset = parameters.find((parameter) => /^charset=/i.test(parameter));
+  const utf8 = charset === undefined || /^charset="?utf-?8"?$/i.test(charset);
+  const encoding = request.headers.get("content-encoding") ?? "identity";
+  if (encoding !== "identity") {
+    throw new Refusal(415, {
+      title: "Unsupported media type",
+      detail: `send the body as it is, without content-encoding "${encoding}"`,
+      headers: { "accept-encoding": "identity" },
+    });
+  }
+  if (JSON_TYPE.test(type) && utf8) return;
+  throw new Refusal(415, {
+    title: "Unsupported media type",
+    detail: `send JSON in UTF-8 with content-type: application/json; this came ${came === null ? "without a content-type" : `as "${came}"`}`,
+    headers: { "accept-post": "application/json" },
+  });
+}
+
+/** All bytes, or a Refusal as soon as there are too many or the time is over. What is left unread is thrown away. */
+async function readWithin(body: ReadableStream<Uint8Array>, options: BodyOptions): Promise<Uint8Array> {
+  const { limits, clock } = options;
+  const reader = body.getReader();
+  const late = Promise.withResolvers<never>();
+  const cancelDeadline = clock.after(limits.bodyMs, () => {
+    late.reject(
+      new Refusal(408, {
+        title: "Request timeout",
+        detail: `the body did not arrive within ${limits.bodyMs} ms`,
+        headers: { connection: "close" },
+      }),
+    );
+  });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([reader.read(), late.promise]);
+      if (done) return Buffer.concat(chunks, size);
+      size += value.byteLength;
+      if (size > limits.bodyBytes) throw tooLarge(options);
+      chunks.push(value);
+    }
+  } catch (thrown) {
+    // The refusal is what counts; a client that is gone cannot be told more.
+    reader.cancel().catch(() => {});
+    if (thrown instanceof Refusal) throw thrown;
+    throw new Refusal(400, { title: "The body could not be read", detail: "the connection broke off" });
+  } finally {
+    cancelDeadline();
+  }
+}
+
+function tooLarge({ limits }: BodyOptions): Refusal {
+  return new Refusal(413, {
+    title: "Body too large",
+    detail: `a body may have at most ${limits.bodyBytes} bytes`,
+    headers: { connection: "close" },
+  });
+}
+
+function parse(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = strictUtf8.decode(bytes);
+  } catch {
+    throw unusable("it is not valid UTF-8");
+  }
+  if (depthOf(text) > DEEPEST_JSON) throw unusable(`it nests deeper than ${DEEPEST_JSON} levels`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw unusable(cause instanceof Error ? cause.message : "it cannot be parsed");
+  }
+  const errors = uncarried(value);
+  if (errors.length === 0) return value;
+  throw new Refusal(400, { title: "The body holds text that cannot be carried", errors });
+}
+
+function unusable(detail: string): Refusal {
+  return new Refusal(400, { title: "The body is not usable JSON", detail });
+}

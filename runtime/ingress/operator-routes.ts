@@ -1,0 +1,85 @@
+/**
+ * The routes that machines and operators ask: is it alive, is it ready, how is it doing?
+ *
+ * In: functions that know. Out: an Elysia plugin. Never here: measuring.
+ */
+import { Elysia } from "elysia";
+import { messageOf } from "../ground/errors.ts";
+import type { Log } from "../ground/log.ts";
+import { EXPOSITION_CONTENT_TYPE } from "../observe/exposition.ts";
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Each part and its state in words: `{ bus: "connected", store: "away" }`. */
+  readonly parts: Readonly<Record<string, string>>;
+}
+
+export interface OperatorOptions {
+  readonly ageMs: () => number;
+  readonly staleMs: number;
+  readonly ready: () => Readiness;
+  readonly metrics: () => string | Promise<string>;
+  readonly log: Log;
+}
+
+/** `/healthz` says who answers, so that a second process can tell Cauce from a stranger on its port. */
+export const SERVICE = "cauce";
+
+const tags = ["operations"];
+
+export function operatorRoutes({ ageMs, staleMs, ready, metrics, log }: OperatorOptions) {
+  return new Elysia()
+    .get(
+      "/healthz",
+      () => {
+        const heartbeatAgeMs = Math.round(ageMs());
+        const alive = heartbeatAgeMs < staleMs;
+        const body = { service: SERVICE, alive, heartbeat_age_ms: heartbeatAgeMs };
+        return Response.json(body, { status: alive ? 200 : 503, headers: NO_STORE });
+      },
+      { detail: { tags, summary: "Does the event loop turn?", ...documented("It turns.", "It is stuck.") } },
+    )
+    .get(
+      "/readyz",
+      () => {
+        const readiness = askReadiness(ready, log);
+        return Response.json(readiness, { status: readiness.ready ? 200 : 503, headers: NO_STORE });
+      },
+      {
+        detail: {
+          tags,
+          summary: "Is it assigned and connected?",
+          ...documented("Ready.", "Not yet, or not now."),
+        },
+      },
+    )
+    .get(
+      "/metrics",
+      async () =>
+        new Response(await metrics(), { headers: { ...NO_STORE, "content-type": EXPOSITION_CONTENT_TYPE } }),
+      {
+        detail: {
+          tags,
+          summary: "Numbers for Prometheus",
+          responses: { 200: { description: "Text format 0.0.4.", content: { "text/plain": {} } } },
+        },
+      },
+    );
+}
+
+const NO_STORE = { "cache-control": "no-store" };
+
+function askReadiness(ready: () => Readiness, log: Log): Readiness {
+  try {
+    const { ready: isReady, parts } = ready();
+    return { ready: isReady, parts };
+  } catch (thrown) {
+    log.error("readiness could not be told", { error: thrown });
+    return { ready: false, parts: { readiness: `could not be told: ${messageOf(thrown)}` } };
+  }
+}
+
+function documented(well: string, unwell: string) {
+  const content = { "application/json": {} };
+  return { responses: { 200: { description: well, content }, 503: { description: unwell, content } } };
+}

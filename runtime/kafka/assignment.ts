@@ -1,0 +1,228 @@
+/**
+ * Which partitions are ours, and how they come and go.
+ *
+ * In: rebalance events. Out: calls of the owner, one at a time, and the answer that librdkafka waits for.
+ * Before a partition is ours its queue is forwarded to the records' queue and its committed offset is known, so that
+ * nothing ever starts at a place that nobody chose. Never here: records, commits.
+ */
+import type { BusTrouble, TopicPartition } from "../bus/bus.ts";
+import { messageOf } from "../ground/errors.ts";
+import { ERROR, errorName, takeError } from "./failures.ts";
+import { committedOffsets, edgeOffsets } from "./offsets.ts";
+import { type PartitionEntry, type ReadPartition, readList, START, withList } from "./partitions.ts";
+import type { Pump } from "./pump.ts";
+import type { Requests } from "./requests.ts";
+import { type Address, cString, text } from "./symbols.ts";
+
+export interface AssignmentOptions {
+  readonly pump: Pump;
+  readonly requests: Requests;
+  /** The queue that carries records and nothing else. */
+  readonly records: Address;
+  readonly group: string;
+  readonly startAt: "earliest" | "latest";
+  readonly drainMs: number;
+  readonly assigned: (partitions: readonly StartedPartition[]) => void;
+  readonly revoked: (partitions: readonly TopicPartition[]) => Promise<void>;
+  readonly lost: (partitions: readonly TopicPartition[]) => void;
+  readonly troubled: (trouble: BusTrouble) => void;
+}
+
+/** A partition that became ours and where it starts. */
+export interface StartedPartition extends TopicPartition {
+  /** The offset that the group had committed; undefined where there was none. */
+  readonly committed: number | undefined;
+  /** The text that was committed beside it. */
+  readonly metadata: string | undefined;
+}
+
+export class Assignment {
+  readonly #options: AssignmentOptions;
+  /** Records of these may be handed out. */
+  readonly #owned = new Set<string>();
+  /** Offsets of these may be committed: the owned ones, and the revoked ones while they drain. */
+  readonly #committable = new Set<string>();
+  readonly #partitions = new Map<string, TopicPartition>();
+  /** Rebalances are answered in the order in which they came. */
+  #turn: Promise<void> = Promise.resolve();
+  #closing = false;
+  #everAssigned = false;
+
+  constructor(options: AssignmentOptions) {
+    this.#options = options;
+  }
+
+  /** Has the group told us what is ours, even if that is nothing? */
+  get known(): boolean {
+    return this.#everAssigned;
+  }
+
+  get partitions(): readonly TopicPartition[] {
+    return [...this.#partitions.values()];
+  }
+
+  owns(topic: string, partition: number): boolean {
+    return this.#owned.has(keyOf(topic, partition));
+  }
+
+  mayCommit(topic: string, partition: number): boolean {
+    return this.#committable.has(keyOf(topic, partition));
+  }
+
+  /** Takes a rebalance event; the event may be destroyed when this returns. */
+  rebalance(event: Address): void {
+    const { native } = this.#options.pump.library;
+    const kind = native.rd_kafka_event_error(event);
+    const partitions = readList(native.rd_kafka_event_topic_partition_list(event) ?? 0);
+    if (kind === ERROR.assignPartitions) {
+      this.#next(() => this.#assign(partitions));
+      return;
+    }
+    const lost = native.rd_kafka_assignment_lost(this.#options.pump.client) === 1;
+    // From this moment on nothing of them is handed out any more, however long the drain takes.
+    for (const { topic, partition } of partitions) this.#owned.delete(keyOf(topic, partition));
+    this.#next(() => this.#revoke(partitions, lost));
+  }
+
+  /** From here on partitions are given back without asking the owner, who has drained before. */
+  close(): void {
+    this.#closing = true;
+    this.#owned.clear();
+  }
+
+  #next(step: () => Promise<void>): void {
+    this.#turn = this.#turn.then(step).catch((error: unknown) => this.#trouble(messageOf(error)));
+  }
+
+  async #assign(partitions: readonly TopicPartition[]): Promise<void> {
+    const { pump, assigned } = this.#options;
+    for (const partition of partitions) this.#forward(partition);
+    const started = partitions.length === 0 ? [] : await this.#findStart(partitions);
+    if (!started) return;
+    const entries = started.map(({ topic, partition, committed }) => ({
+      topic,
+      partition,
+      offset: committed ?? START[this.#options.startAt],
+    }));
+    const error = withList(pump.library, entries, (list) => this.#tell(list, "assign"));
+    if (error) {
+      this.#trouble(error);
+      return;
+    }
+    for (const { topic, partition } of started) {
+      const key = keyOf(topic, partition);
+      this.#owned.add(key);
+      this.#committable.add(key);
+      this.#partitions.set(key, { topic, partition });
+    }
+    this.#everAssigned = true;
+    if (!this.#closing) assigned(started);
+  }
+
+  async #revoke(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
+    const { pump, drainMs } = this.#options;
+    const plain = partitions.map(({ topic, partition }) => ({ topic, partition }));
+    // A rebalance that was still being answered when this one arrived may have added some of them again.
+    for (const { topic, partition } of plain) this.#owned.delete(keyOf(topic, partition));
+    if (lost) this.#forget(plain);
+    if (!this.#closing && plain.length > 0) {
+      if (lost) this.#options.lost(plain);
+      else await this.#drain(plain, drainMs);
+    }
+    this.#forget(plain);
+    if (pump.closed) return;
+    const error = withList(pump.library, plain, (list) => this.#tell(list, "unassign"));
+    if (error) this.#trouble(error);
+  }
+
+  /** Waits for the owner, at most `drainMs`; events go on being handled meanwhile. */
+  async #drain(partitions: readonly TopicPartition[], drainMs: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      this.#trouble(
+        `${partitions.length} revoked partitions were not drained within ${drainMs} ms and are given back regardless`,
+      );
+      late.resolve();
+    }, drainMs);
+    try {
+      await Promise.race([this.#options.revoked(partitions), late.promise]);
+    } catch (error) {
+      this.#trouble(`draining revoked partitions failed: ${messageOf(error)}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Asks for the committed offsets until the broker tells them; undefined when we close meanwhile. */
+  async #findStart(partitions: readonly TopicPartition[]): Promise<readonly StartedPartition[] | undefined> {
+    const { pump, requests, group } = this.#options;
+    for (let waitMs = FIRST_RETRY_MS; !this.#closing; waitMs = Math.min(waitMs * 2, LONGEST_RETRY_MS)) {
+      try {
+        const question = { pump, requests, timeoutMs: REQUEST_MS };
+        const committed = await committedOffsets({ ...question, group, partitions });
+        const fresh = committed.filter((entry) => entry.offset === undefined);
+        if (fresh.length === 0 || this.#options.startAt === "earliest") return committed.map(startOf);
+        // "latest" is pinned to a number now, so that what arrives from here on is read even after a crash.
+        const ends = await edgeOffsets({ ...question, partitions: fresh, edge: "latest" });
+        return committed.map((entry) => startOf({ ...entry, offset: entry.offset ?? endOf(ends, entry) }));
+      } catch (error) {
+        if (this.#closing) return undefined;
+        this.#trouble(`the start of ${partitions.length} partitions is not known yet: ${messageOf(error)}`);
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }
+    return undefined;
+  }
+
+  #forward({ topic, partition }: TopicPartition): void {
+    const { pump, records } = this.#options;
+    const { native } = pump.library;
+    const queue = native.rd_kafka_queue_get_partition(pump.client, cString(topic), partition);
+    if (!queue) return;
+    native.rd_kafka_queue_forward(queue, records);
+    native.rd_kafka_queue_destroy(queue);
+  }
+
+  /** Gives librdkafka its answer. The eager protocol knows only all or nothing. */
+  #tell(list: Address, what: "assign" | "unassign"): string | undefined {
+    const { client, library } = this.#options.pump;
+    const { native } = library;
+    if (text(native.rd_kafka_rebalance_protocol(client)) !== "EAGER") {
+      const answer =
+        what === "assign" ? native.rd_kafka_incremental_assign : native.rd_kafka_incremental_unassign;
+      return takeError(library, answer(client, list), `${what} partitions`)?.message;
+    }
+    const err = native.rd_kafka_assign(client, what === "assign" ? list : null);
+    return err === ERROR.none ? undefined : `${what} partitions: ${errorName(library, err)}`;
+  }
+
+  #forget(partitions: readonly TopicPartition[]): void {
+    for (const { topic, partition } of partitions) {
+      const key = keyOf(topic, partition);
+      this.#owned.delete(key);
+      this.#committable.delete(key);
+      this.#partitions.delete(key);
+    }
+  }
+
+  #trouble(message: string): void {
+    this.#options.troubled({ kind: "other", message });
+  }
+}
+
+/** One string per partition, for sets and maps. Topic names hold no slash. */
+export function keyOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
+
+function startOf({ topic, partition, offset, metadata }: ReadPartition): StartedPartition {
+  return { topic, partition, committed: offset, metadata };
+}
+
+function endOf(ends: readonly PartitionEntry[], { topic, partition }: PartitionEntry): number | undefined {
+  return ends.find((end) => end.topic === topic && end.partition === partition)?.offset;
+}
+
+const REQUEST_MS = 10_000;
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 2_000;

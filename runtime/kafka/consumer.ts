@@ -1,0 +1,351 @@
+/**
+ * The consumer: one member of one group, pulled by its owner.
+ *
+ * In: topics. Out: records in order per partition, changes of ownership, acknowledged commits.
+ * Never here: automatic commits, a start that nobody chose, records of a partition that is not ours any more,
+ * a call that waits inside librdkafka.
+ */
+import type { BusTrouble, CommittedOffset, IncomingRecord, TopicPartition } from "../bus/bus.ts";
+import { CauceError } from "../ground/errors.ts";
+import { Assignment, keyOf, type StartedPartition } from "./assignment.ts";
+import { decodeBatch, type PartitionError } from "./batch.ts";
+import { type ClientConfig, EVENT } from "./client.ts";
+import { Commits } from "./commits.ts";
+import { openCrossing } from "./choose-crossing.ts";
+import type { Crossing, CrossingChoice } from "./crossing.ts";
+import type { ClientEvent } from "./events.ts";
+import { ERROR, requestFailure, takeError } from "./failures.ts";
+import { OFFSET_ANSWERS } from "./offsets.ts";
+import { withList } from "./partitions.ts";
+import { Pump } from "./pump.ts";
+import { Requests } from "./requests.ts";
+import { type Address, cString, type Library, scratch } from "./symbols.ts";
+
+export interface ConsumerOptions {
+  readonly library: Library;
+  /** librdkafka properties over `CONSUMER_DEFAULTS`; `bootstrap.servers` at least. */
+  readonly config: ClientConfig;
+  readonly group: string;
+  readonly topics: readonly string[];
+  readonly startAt: "earliest" | "latest";
+  readonly drainMs: number;
+  /** `classic` is cooperative-sticky; `consumer` is KIP-848 and needs Kafka 4. Default classic. */
+  readonly groupProtocol?: "classic" | "consumer";
+  readonly crossing?: CrossingChoice;
+  readonly assigned: (partitions: readonly StartedPartition[]) => void;
+  readonly revoked: (partitions: readonly TopicPartition[]) => Promise<void>;
+  readonly lost: (partitions: readonly TopicPartition[]) => void;
+  readonly troubled: (trouble: BusTrouble) => void;
+  readonly onEvent?: (event: ClientEvent) => void;
+}
+
+export const CONSUMER_DEFAULTS: ClientConfig = {
+  "enable.auto.commit": false,
+  "enable.auto.offset.store": false,
+  // A group that lost its place is told so; it never jumps to either end by itself.
+  "auto.offset.reset": "error",
+  "isolation.level": "read_committed",
+  // The biggest lever of all (default 1000): how soon a drained queue is filled again.
+  "fetch.queue.backoff.ms": 10,
+  // A partition that is resumed waits for the fetch under way; the default of 500 ms would be felt.
+  "fetch.wait.max.ms": 100,
+  "queued.max.messages.kbytes": 16_384,
+  "max.poll.interval.ms": 300_000,
+  "reconnect.backoff.max.ms": 2_000,
+  "statistics.interval.ms": 1_000,
+};
+
+const CLASSIC: ClientConfig = {
+  "group.protocol": "classic",
+  "partition.assignment.strategy": "cooperative-sticky",
+  "session.timeout.ms": 10_000,
+  "heartbeat.interval.ms": 1_000,
+};
+
+/** An offset to commit with a text of ours beside it, at most 4096 bytes. */
+export interface CommitEntry extends CommittedOffset {
+  readonly metadata?: string;
+}
+
+export class Consumer {
+  readonly #pump: Pump;
+  readonly #crossing: Crossing;
+  readonly #requests: Requests;
+  readonly #assignment: Assignment;
+  readonly #commits: Commits;
+  readonly #records: Address;
+  readonly #options: ConsumerOptions;
+  readonly #positions = new Map<string, number | undefined>();
+  #keepAlive: Timer | undefined;
+  #taker: { readonly most: number; resolve(records: readonly IncomingRecord[]): void } | undefined;
+  #closing: Promise<void> | undefined;
+  #away = false;
+
+  static async open(options: ConsumerOptions): Promise<Consumer> {
+    const crossing = openCrossing(options.library, options.crossing);
+    const config: ClientConfig = {
+      ...CONSUMER_DEFAULTS,
+      ...(options.groupProtocol === "consumer" ? { "group.protocol": "consumer" } : CLASSIC),
+      ...options.config,
+      "group.id": options.group,
+    };
+    let consumer: Consumer | undefined;
+    const pump = await Pump.open({
+      library: options.library,
+      kind: "consumer",
+      config,
+      onEvent: (event) => consumer?.handle(event),
+    });
+    consumer = new Consumer(pump, crossing, options);
+    try {
+      consumer.#subscribe(Number(config["max.poll.interval.ms"]));
+    } catch (error) {
+      await consumer.close();
+      throw error;
+    }
+    return consumer;
+  }
+
+  private constructor(pump: Pump, crossing: Crossing, options: ConsumerOptions) {
+    this.#pump = pump;
+    this.#crossing = crossing;
+    this.#options = options;
+    this.#records = pump.openQueue(() => this.#serve());
+    this.#requests = new Requests(pump, OFFSET_ANSWERS);
+    this.#commits = new Commits(pump);
+    this.#assignment = new Assignment({
+      pump,
+      requests: this.#requests,
+      records: this.#records,
+      group: options.group,
+      startAt: options.startAt,
+      drainMs: options.drainMs,
+      assigned: (partitions) => this.#assigned(partitions),
+      revoked: options.revoked,
+      lost: options.lost,
+      troubled: options.troubled,
+    });
+    pump.on(EVENT.rebalance, (event) => this.#assignment.rebalance(event));
+  }
+
+  /** True once partitions were assigned (none is an answer too), while a broker can be reached. */
+  get ready(): boolean {
+    return this.#assignment.known && !this.#away && !this.#closing;
+  }
+
+  get partitions(): readonly TopicPartition[] {
+    return this.#assignment.partitions;
+  }
+
+  /**
+   * The next records, at most `most`; waits for the first. Empty once closed. Not calling it is the back pressure:
+   * librdkafka fetches ahead up to `queued.max.messages.kbytes` and stops.
+   */
+  take(most: number): Promise<readonly IncomingRecord[]> {
+    if (this.#taker)
+      return Promise.reject(new CauceError("defect", "take() was called while another call waits"));
+    if (this.#closing) return Promise.resolve([]);
+    const records = this.#fetch(most);
+    if (records.length > 0) return Promise.resolve(records);
+    return new Promise((resolve) => {
+      this.#taker = { most, resolve };
+    });
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.#switch(partitions, "rd_kafka_pause_partitions");
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.#switch(partitions, "rd_kafka_resume_partitions");
+  }
+
+  /**
+   * Commits, and resolves when the broker has acknowledged.
+   * @throws CauceError `broker` where it refuses, or where a partition is not ours (the others are committed then).
+   */
+  async commit(offsets: readonly CommitEntry[]): Promise<void> {
+    if (this.#closing) throw new CauceError("closed", "the consumer was closed");
+    const ours = offsets.filter(({ topic, partition }) => this.#assignment.mayCommit(topic, partition));
+    if (ours.length > 0) {
+      await this.#commits.commit(ours);
+      for (const { topic, partition, offset } of ours) {
+        if (this.#assignment.mayCommit(topic, partition))
+          this.#positions.set(keyOf(topic, partition), offset);
+      }
+    }
+    if (ours.length < offsets.length) {
+      const foreign = offsets
+        .filter((offset) => !ours.includes(offset))
+        .map(({ topic, partition }) => keyOf(topic, partition));
+      throw new CauceError(
+        "broker",
+        `not committed, because not this member's any more: ${foreign.join(", ")}`,
+      );
+    }
+  }
+
+  /**
+   * Goes on reading at other offsets; what was fetched before them is dropped. Waits at most SEEK_MS inside
+   * librdkafka (its own thread answers, no broker is asked): an operator's tool, not a step of a loop.
+   */
+  seek(offsets: readonly CommittedOffset[]): void {
+    const { library, client } = this.#pump;
+    const error = withList(library, offsets, (list) => {
+      return takeError(library, library.native.rd_kafka_seek_partitions(client, list, SEEK_MS), "seek");
+    });
+    if (error) throw error;
+  }
+
+  /** Records between the group's committed position and the end of each partition of ours; -1 where unknown. */
+  lag(): (TopicPartition & { records: number })[] {
+    return this.#assignment.partitions.map(({ topic, partition }) => ({
+      topic,
+      partition,
+      records: this.#lagOf(topic, partition),
+    }));
+  }
+
+  /** Leaves the group and ends the client; waits for neither more than CLOSE_MS. Idempotent. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  /** @internal From the pump. */
+  handle(event: ClientEvent): void {
+    if (event.kind === "error") this.#errorCame(event);
+    if (event.kind === "statistics" && event.json.includes('"state":"UP"')) this.#brokerIsBack();
+    this.#options.onEvent?.(event);
+  }
+
+  #subscribe(maxPollIntervalMs: number): void {
+    const { library, client } = this.#pump;
+    const topics = this.#options.topics.map((topic) => ({ topic, partition: -1 }));
+    const err = withList(library, topics, (list) => library.native.rd_kafka_subscribe(client, list));
+    if (err !== ERROR.none)
+      throw requestFailure(library, err, `subscribe to ${this.#options.topics.join(", ")}`);
+    // librdkafka leaves the group when nobody polls the consumer queue for max.poll.interval.ms, idle or not.
+    this.#keepAlive = setInterval(() => this.#pump.run(), Math.max(100, maxPollIntervalMs / 3));
+  }
+
+  #assigned(partitions: readonly StartedPartition[]): void {
+    for (const { topic, partition, committed } of partitions) {
+      this.#positions.set(keyOf(topic, partition), committed);
+    }
+    this.#options.assigned(partitions);
+    this.#serve();
+  }
+
+  /** Gives the waiting taker what has come. */
+  #serve(): void {
+    const taker = this.#taker;
+    if (!taker || this.#closing) return;
+    const records = this.#fetch(taker.most);
+    if (records.length === 0) return;
+    this.#taker = undefined;
+    taker.resolve(records);
+  }
+
+  /** Takes off the queue until there is a record of ours or nothing is left. */
+  #fetch(most: number): readonly IncomingRecord[] {
+    for (;;) {
+      const fetched = this.#crossing.fetch(this.#records, most);
+      if (!fetched) return [];
+      const { records, errors } = decodeBatch(fetched);
+      for (const error of errors) this.#partitionFailed(error);
+      const ours = records.filter(({ topic, partition }) => this.#assignment.owns(topic, partition));
+      if (ours.length > 0) {
+        this.#brokerIsBack();
+        return ours;
+      }
+    }
+  }
+
+  #partitionFailed({ topic, partition, offset, err, message }: PartitionError): void {
+    const outOfRange = err === ERROR.autoOffsetReset || err === ERROR.offsetOutOfRange;
+    const missing =
+      err === ERROR.unknownTopicOrPartition || err === ERROR.unknownTopic || err === ERROR.unknownPartition;
+    this.#options.troubled({
+      kind: outOfRange ? "offset_out_of_range" : missing ? "topic_missing" : "other",
+      message: outOfRange
+        ? `${topic} ${partition} has no offset ${offset} any more, and stands still until its group is given another one: ${message}`
+        : `${topic} ${partition}: ${message}`,
+      ...(partition >= 0 ? { partition: { topic, partition } } : {}),
+    });
+  }
+
+  #errorCame({ err, message, away }: Extract<ClientEvent, { kind: "error" }>): void {
+    if (away) {
+      if (this.#away) return;
+      this.#away = true;
+      this.#options.troubled({ kind: "broker_away", message });
+      return;
+    }
+    if (err === ERROR.transport || err === ERROR.resolve) return; // one connection; ALL_BROKERS_DOWN says when it matters
+    const missing = err === ERROR.unknownTopicOrPartition || err === ERROR.unknownTopic;
+    this.#options.troubled({ kind: missing ? "topic_missing" : "other", message });
+  }
+
+  #brokerIsBack(): void {
+    if (!this.#away) return;
+    this.#away = false;
+    this.#options.troubled({ kind: "broker_back", message: "a broker answers again" });
+  }
+
+  #switch(
+    partitions: readonly TopicPartition[],
+    call: "rd_kafka_pause_partitions" | "rd_kafka_resume_partitions",
+  ): void {
+    const { library, client } = this.#pump;
+    const ours = partitions.filter(({ topic, partition }) => this.#assignment.mayCommit(topic, partition));
+    if (ours.length === 0 || this.#pump.closed) return;
+    withList(library, ours, (list) => library.native[call](client, list));
+  }
+
+  #lagOf(topic: string, partition: number): number {
+    const { library, client } = this.#pump;
+    if (this.#pump.closed) return -1;
+    const edges = scratch(16);
+    library.native.rd_kafka_get_watermark_offsets(
+      client,
+      cString(topic),
+      partition,
+      edges.address,
+      edges.address + 8,
+    );
+    const first = Number(edges.view.getBigInt64(0, true));
+    const end = Number(edges.view.getBigInt64(8, true));
+    const position = this.#positions.get(keyOf(topic, partition)) ?? first;
+    return end < 0 || position < 0 ? -1 : Math.max(0, end - position);
+  }
+
+  async #close(): Promise<void> {
+    const { library, client } = this.#pump;
+    const { native } = library;
+    clearInterval(this.#keepAlive);
+    this.#taker?.resolve([]);
+    this.#taker = undefined;
+    this.#assignment.close();
+    const closed = Promise.withResolvers<void>();
+    // The group's events come on a queue of our own from here on, with its own wake-up; the pump reads it all the same.
+    const events = this.#pump.openQueue(() => {
+      if (native.rd_kafka_consumer_closed(client) === 1) closed.resolve();
+    });
+    const refused = takeError(
+      library,
+      native.rd_kafka_consumer_close_queue(client, events),
+      "leave the group",
+    );
+    const timer = setTimeout(() => closed.resolve(), refused ? 0 : CLOSE_MS);
+    this.#pump.run();
+    await closed.promise;
+    clearTimeout(timer);
+    this.#requests.close();
+    this.#commits.close();
+    this.#pump.close();
+  }
+}
+
+/** How long leaving the group may take before the client is ended regardless, in ms. */
+const CLOSE_MS = 5_000;
+const SEEK_MS = 100;

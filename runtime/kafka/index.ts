@@ -1,0 +1,18 @@
+/**
+ * The entry `cauce/kafka`: librdkafka on Bun, usable without the rest of Cauce.
+ *
+ * Order to read: symbols → client → wake → pump → crossing (shim, plain) → batch, encoder → producer → assignment,
+ * consumer → admin → mock.
+ */
+export { type Library, openLibrary } from "./symbols.ts";
+export { type ClientConfig } from "./client.ts";
+export { type CrossingChoice } from "./crossing.ts";
+export { openCrossing } from "./choose-crossing.ts";
+export { type ClientEvent } from "./events.ts";
+export { ERROR } from "./failures.ts";
+export { Producer, PRODUCER_DEFAULTS, type ProducerOptions } from "./producer.ts";
+export { type StartedPartition } from "./assignment.ts";
+export { type CommitEntry, Consumer, CONSUMER_DEFAULTS, type ConsumerOptions } from "./consumer.ts";
+export { Admin, type AdminOptions, type NewTopic, type TopicAnswer, type TopicDescription } from "./admin.ts";
+export { MOCK_CLIENTS, MockCluster, type MockClusterOptions } from "./mock.ts";
+export { locateLibrary, type LocatedLibrary, type LocateOptions } from "./library/locate.ts";

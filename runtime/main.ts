@@ -1,0 +1,253 @@
+/**
+ * Start order and shutdown, and nothing else.
+ *
+ * Settings → infrastructure (library, broker, Postgres, bus, store) → application → door → topics → consumers → scheduler.
+ * A message's way, in reading order: ingress/start.ts → the application's route → engine/client.ts → [topic] →
+ * engine/consumer.ts → engine/process.ts → engine/settle.ts → scheduler/scheduler.ts → [topic].
+ */
+import type { Started, World } from "./application/application.ts";
+import { runtimeSettings } from "./config/runtime-settings.ts";
+import {
+  readSettings,
+  type Environment,
+  type SettingDeclarations,
+  type SettingValues,
+} from "./config/settings.ts";
+import { createClient } from "./engine/client.ts";
+import { startConsumer, type Consumer } from "./engine/consumer.ts";
+import { namesFor } from "./engine/names.ts";
+import { persist } from "./engine/persist.ts";
+import { systemClock } from "./ground/clock.ts";
+import type { Log } from "./ground/log.ts";
+import type { Handler } from "./handler/handler.ts";
+import { openDoor } from "./main/door.ts";
+import { openInfrastructure, type Infrastructure } from "./main/infrastructure.ts";
+import type { Project } from "./main/project.ts";
+import type { PartLine } from "./main/report.ts";
+import { meterRoom, type Room } from "./main/room.ts";
+import { select, type Selection } from "./main/selection.ts";
+import { settledStep, startedStep } from "./main/steps.ts";
+import { openTelemetry, type Telemetry } from "./main/telemetry.ts";
+import { scheduledTopics, topicPlans } from "./main/topic-plans.ts";
+import type { Report } from "./provision/step.ts";
+import { startScheduler } from "./scheduler/scheduler.ts";
+
+export interface StartOptions {
+  readonly project: Project;
+  readonly environment: Environment;
+  readonly log: Log;
+  /** Progress of what takes long: fetching, building, starting. */
+  readonly report: Report;
+  /** Ends a start that waits for infrastructure. */
+  readonly signal: AbortSignal;
+}
+
+export interface Running {
+  /** The door's address; null when this process has none. */
+  readonly url: string | null;
+  readonly parts: readonly PartLine[];
+  readonly tryLine: string | null;
+  /** Resolves when the embedded broker died: everything must be started anew. */
+  readonly brokerGone: Promise<void>;
+  /** Stops taking, drains, commits, leaves, closes: in seconds, whatever the infrastructure does. */
+  stop(): Promise<void>;
+}
+
+/** @throws CauceError when settings, declarations or infrastructure cannot be used; what was opened is closed again. */
+export async function start(options: StartOptions): Promise<Running> {
+  const { project, environment, log, signal } = options;
+  const { application, handlers } = project;
+  const settings = readSettings(
+    { ...runtimeSettings, ...application.settings },
+    environment,
+  ) as SettingValues<typeof runtimeSettings & SettingDeclarations>;
+  const selection = select(settings.run, handlers);
+  const clock = systemClock;
+  const random = Math.random;
+  const app = application.name;
+  const closers: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const close of closers.splice(0).toReversed()) await close();
+  };
+  try {
+    const infrastructure = await openInfrastructure({
+      app,
+      projectDir: project.dir,
+      settings,
+      environment,
+      clock,
+      log,
+      report: options.report,
+      signal,
+    });
+    closers.push(() => infrastructure.close());
+    const { bus, store } = infrastructure;
+    const room = infrastructure.generation === null ? null : openRoom(app, handlers, infrastructure, log);
+    if (room !== null) closers.push(() => room.stop());
+    // Until our topics stand, a message could make a broker invent them with partitions of its own choosing.
+    let topicsReady = false;
+    const world: World<SettingValues<SettingDeclarations>> = {
+      settings,
+      log,
+      clock,
+      random,
+      client: createClient({ app, bus, store, clock, ready: () => topicsReady }),
+      database: {
+        url: infrastructure.databaseUrl,
+        embedded: infrastructure.databaseEmbedded,
+        schema: settings.databaseSchema,
+      },
+      broker: {
+        embedded: infrastructure.generation !== null,
+        generation: infrastructure.generation,
+        hasRoom: () => room?.hasRoom() ?? true,
+        connected: () => bus.connected,
+      },
+      runs: { ingress: selection.ingress, handlers: selection.handlers.map((handler) => handler.name) },
+      production: settings.nodeEnv === "production",
+    };
+    const started = await application.start(world);
+    closers.push(() => started.close());
+    const consumers: Consumer[] = [];
+    const telemetry = openTelemetry({
+      bus,
+      store,
+      consumers,
+      expected: selection.handlers.length,
+      clock,
+      started,
+    });
+    closers.push(() => telemetry.stop());
+    // Doors stop together, before anything that they need is closed.
+    const doors: (() => Promise<void>)[] = [() => stopAll(consumers, settings.drainMs)];
+    closers.push(async () => void (await Promise.all(doors.map((stopDoor) => stopDoor()))));
+    const door = selection.ingress
+      ? await openDoor({ settings, started, clock, log, ...telemetry.door })
+      : null;
+    if (door !== null) doors.push(() => door.stop());
+
+    await persist(() => ensureTopics(infrastructure, project, log), {
+      clock,
+      random,
+      signal,
+      failed: (error, tries) => {
+        if (tries === 1) log.warn("waiting for Kafka", { error: error.message });
+      },
+    });
+    topicsReady = true;
+    const detour = room === null ? undefined : () => !room.hasRoom();
+    for (const handler of selection.handlers) {
+      const observed = observe(handler, started, telemetry, room);
+      consumers.push(
+        await startConsumer({
+          handler,
+          names: namesFor(app, handler),
+          deps: started.deps,
+          bus,
+          store,
+          clock,
+          random,
+          log,
+          ...(detour && { detour }),
+          ...observed,
+        }),
+      );
+    }
+    if (selection.scheduler) {
+      const scheduler = startScheduler({
+        store,
+        publish: (records) => bus.publish(records),
+        topics: scheduledTopics(app, handlers),
+        clock,
+        log,
+        observe: { published: telemetry.published },
+      });
+      doors.push(() => scheduler.stop());
+    }
+    return {
+      url: door?.url ?? null,
+      parts: [
+        ...infrastructure.parts,
+        ...(started.parts ?? []),
+        ...partsOf(selection, door?.url ?? null, settings.port),
+      ],
+      tryLine: door === null ? null : (started.tryLine?.(door.url) ?? null),
+      brokerGone: infrastructure.brokerGone,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function stopAll(consumers: readonly Consumer[], drainMs: number): Promise<void> {
+  await Promise.all(consumers.map((consumer) => consumer.stop(drainMs)));
+}
+
+function openRoom(app: string, handlers: readonly Handler[], { bus }: Infrastructure, log: Log): Room {
+  const groups = handlers.map((handler) => {
+    const { group, retryTopic } = namesFor(app, handler);
+    return { group, topics: [handler.on.name, retryTopic] };
+  });
+  return meterRoom({ bus, groups, clock: systemClock, log });
+}
+
+async function ensureTopics(
+  infrastructure: Infrastructure,
+  { application, handlers }: Project,
+  log: Log,
+): Promise<void> {
+  const plans = topicPlans(application.name, handlers);
+  const reports = await infrastructure.ensureTopics(plans);
+  for (const { name, state, partitions, detail } of reports) {
+    const planned = plans.find((plan) => plan.name === name)?.partitions;
+    if (state === "missing" || state === "refused")
+      log.warn("topic cannot be used", { topic: name, state, detail });
+    else if (partitions !== undefined && partitions !== planned) {
+      log.warn("topic has other partitions than declared; it is used as it is", {
+        topic: name,
+        partitions,
+        declared: planned,
+      });
+    }
+  }
+}
+
+function observe(handler: Handler, started: Started<unknown>, telemetry: Telemetry, room: Room | null) {
+  const { nowMs } = systemClock;
+  return {
+    started: (
+      ...[envelope, value]: Parameters<NonNullable<Parameters<typeof startConsumer>[0]["started"]>>
+    ) => started.observe?.(startedStep(handler, envelope, value, nowMs())),
+    settled: (
+      ...[processed, outcome, elapsedMs]: Parameters<
+        NonNullable<Parameters<typeof startConsumer>[0]["settled"]>
+      >
+    ) => {
+      telemetry.settled(handler.name, outcome, elapsedMs);
+      if (room !== null && outcome.kind === "done") {
+        for (const { record } of outcome.publish) room.seen(record.topic, record.value?.byteLength ?? 0);
+      }
+      started.observe?.(settledStep(handler, processed, outcome, nowMs()));
+    },
+  };
+}
+
+function partsOf(selection: Selection, url: string | null, port: number): PartLine[] {
+  const door =
+    url ?? (selection.ingress ? `port ${port} belongs to another Cauce` : "not in this process (RUN)");
+  return [
+    {
+      part: "handlers",
+      what: selection.handlers.map((handler) => handler.name).join(", ") || "none (RUN)",
+      standIn: false,
+    },
+    {
+      part: "scheduler",
+      what: selection.scheduler ? "publishes due rows" : "not in this process (RUN)",
+      standIn: false,
+    },
+    { part: "door", what: door, standIn: false },
+  ];
+}

@@ -1,0 +1,43 @@
+/**
+ * Opens the HTTP door, or says why there is none: another Cauce may have the port, and that is fine.
+ */
+import type { Started } from "../application/application.ts";
+import type { RuntimeSettings } from "../config/runtime-settings.ts";
+import type { Clock } from "../ground/clock.ts";
+import type { Log } from "../ground/log.ts";
+import type { Heartbeat } from "../observe/heartbeat.ts";
+import { PortTaken } from "../ingress/port.ts";
+import { startIngress, type Answered, type Ingress, type Readiness } from "../ingress/start.ts";
+
+export interface DoorOptions {
+  readonly settings: RuntimeSettings;
+  readonly started: Started<unknown>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly ready: () => Readiness;
+  readonly metrics: () => Promise<string>;
+  readonly answered: (answered: Answered) => void;
+  readonly heartbeat: Heartbeat;
+}
+
+/** Null when another Cauce serves this port already. @throws PortTaken when someone else does. */
+export async function openDoor(options: DoorOptions): Promise<Ingress | null> {
+  const { settings, started, log } = options;
+  try {
+    return await startIngress({
+      port: settings.port,
+      hostname: settings.host,
+      ...(started.routes && { routes: started.routes }),
+      log,
+      metrics: options.metrics,
+      ready: options.ready,
+      clock: options.clock,
+      answered: options.answered,
+      heartbeat: options.heartbeat,
+    });
+  } catch (error) {
+    if (!(error instanceof PortTaken) || !error.byCauce) throw error;
+    log.info("another Cauce has the door; this process works without one", { port: settings.port });
+    return null;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Publishes claimed rows, and keeps one that can never be published from blocking the rest.
+ *
+ * In: due messages. Out: all of them acknowledged or buried; a rejection when any of them has to wait.
+ * Never here: the claim, handlers, retry rules.
+ */
+import type { OutgoingRecord } from "../bus/bus.ts";
+import { CauceError, messageOf } from "../ground/errors.ts";
+import type { DeadLetter, DueMessage } from "../store/store.ts";
+
+export interface PublishDue {
+  readonly publish: (records: readonly OutgoingRecord[]) => Promise<unknown>;
+  readonly bury: (letters: readonly DeadLetter[]) => Promise<unknown>;
+  readonly buried: (due: DueMessage, error: CauceError) => void;
+}
+
+/** @throws what `publish` or `bury` throws, unless it is about one record alone. */
+export async function publishDue(due: readonly DueMessage[], doors: PublishDue): Promise<void> {
+  try {
+    await doors.publish(due.map(({ record }) => record));
+  } catch (error) {
+    if (!isOfOneRecord(error)) throw error;
+    // Which one it was is not said. Those that were acknowledged are published again, with the same id and delivery.
+    for (const message of due) await publishOne(message, doors);
+  }
+}
+
+async function publishOne(message: DueMessage, { publish, bury, buried }: PublishDue): Promise<void> {
+  try {
+    await publish([message.record]);
+  } catch (error) {
+    if (!isOfOneRecord(error)) throw error;
+    await bury([letter(message, error)]);
+    buried(message, error);
+  }
+}
+
+/** Failures that no waiting and no other record changes. */
+function isOfOneRecord(error: unknown): error is CauceError {
+  return error instanceof CauceError && (error.code === "record_too_large" || error.code === "invalid_value");
+}
+
+/** The row lay on no partition. It is the scheduler's letter: the handler's own, of the same key, may come later. */
+function letter(
+  { messageId, delivery, record, attempts, deferrals }: DueMessage,
+  error: CauceError,
+): DeadLetter {
+  const cause = error.code;
+  const words = messageOf(error);
+  return {
+    handler: "scheduler",
+    messageId,
+    delivery,
+    record,
+    attempts,
+    deferrals,
+    partition: -1,
+    offset: -1,
+    cause,
+    error: words,
+  };
+}

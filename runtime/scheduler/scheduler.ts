@@ -1,0 +1,218 @@
+/**
+ * The clock's door: publishes rows when they are due, and sleeps until the next one.
+ *
+ * In: a store, a way to publish, the topics that this process declares. Out: acknowledged records, on time and never
+ * early: the database's clock decides. Any number of schedulers share the rows. What is away is waited for, and costs
+ * nothing but time. Never here: handlers. A due message comes back in by the front.
+ */
+import type { OutgoingRecord } from "../bus/bus.ts";
+import { pause, systemClock, type Clock, type Random } from "../ground/clock.ts";
+import { CauceError, messageOf } from "../ground/errors.ts";
+import { silentLog, type Log } from "../ground/log.ts";
+import type { DueMessage, Store } from "../store/store.ts";
+import { publishDue } from "./publish.ts";
+import { backoffMs, trackTrouble } from "./trouble.ts";
+
+export interface SchedulerOptions {
+  readonly store: Store;
+  /** Publishes and resolves when every record is acknowledged: the bus's own `publish`. */
+  readonly publish: (records: readonly OutgoingRecord[]) => Promise<unknown>;
+  /** Only rows for these topics are claimed. */
+  readonly topics: readonly string[];
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: Log;
+  /** Rows per claim. Default 500. */
+  readonly batch?: number;
+  /** The longest sleep, should a wake-up be lost. Default 5 s. */
+  readonly recheckMs?: number;
+  /** Told of what happened, for metrics. Must be quick and must not throw. */
+  readonly observe?: SchedulerObserver;
+}
+
+export interface SchedulerObserver {
+  /** One batch is acknowledged and gone from the table. `lateMs` of each is its lateness when it was claimed. */
+  readonly published?: (due: readonly DueMessage[]) => void;
+  /** A row that can never be published became a dead letter. */
+  readonly buried?: (due: DueMessage, error: CauceError) => void;
+  /** A claim failed; its rows are back. */
+  readonly failed?: (error: unknown) => void;
+}
+
+export interface Scheduler {
+  /** Did the last look at the table succeed, and can every topic be published to? */
+  readonly healthy: boolean;
+  /** Topics whose last publish failed; they are tried again by themselves. */
+  readonly troubledTopics: readonly string[];
+  /** Looks at the table now. */
+  wake(): void;
+  /** Finishes the batch in hand and ends. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** While others hold all that is due, it is looked at again after this, doubling up to the second. */
+const HELD_PAUSE_MS = 5;
+const LONGEST_HELD_PAUSE_MS = 200;
+
+export function startScheduler(options: SchedulerOptions): Scheduler {
+  const {
+    store,
+    publish,
+    topics,
+    clock = systemClock,
+    random = Math.random,
+    log = silentLog,
+    observe,
+  } = options;
+  const { batch = 500, recheckMs = 5_000 } = options;
+  checkOptions(topics, batch, recheckMs);
+  const trouble = trackTrouble(topics, random);
+  const stopping = new AbortController();
+  let asleep: AbortController | undefined;
+  let woken = false;
+  let storeAway = false;
+  let storeTries = 0;
+  let heldTries = 0;
+
+  function wake(): void {
+    woken = true;
+    asleep?.abort();
+  }
+
+  async function sleep(delayMs: number): Promise<void> {
+    if (!woken && !stopping.signal.aborted) {
+      asleep = new AbortController();
+      await pause(clock, delayMs, asleep.signal);
+      asleep = undefined;
+    }
+  }
+
+  /** Claims until nothing is due; resolves with how long to sleep. */
+  async function round(): Promise<number> {
+    woken = false;
+    let published = 0;
+    for (const group of [trouble.sound, ...trouble.ripe(clock.monotonicMs()).map((topic) => [topic])]) {
+      if (group.length > 0) published += await claimGroup(group);
+      if (stopping.signal.aborted) return 0;
+    }
+    if (published > 0) {
+      heldTries = 0;
+      return 0;
+    }
+    const nextMs = trouble.sound.length > 0 ? await store.nextDueMs(trouble.sound) : null;
+    if (nextMs !== 0) heldTries = 0;
+    const ripeMs = trouble.ripeInMs(clock.monotonicMs());
+    return Math.min(recheckMs, ripeMs ?? recheckMs, nextMs === 0 ? heldPauseMs() : (nextMs ?? recheckMs));
+  }
+
+  /** Others hold what is due, and may put it back. */
+  function heldPauseMs(): number {
+    return Math.min(HELD_PAUSE_MS * 2 ** Math.min(heldTries++, 10), LONGEST_HELD_PAUSE_MS);
+  }
+
+  async function claimGroup(group: readonly string[]): Promise<number> {
+    let due: readonly DueMessage[] = [];
+    let acknowledged = false;
+    const doors = { publish, bury: store.bury.bind(store), buried: sayBuried };
+    try {
+      const count = await store.claim({
+        topics: group,
+        limit: batch,
+        async publish(claimed) {
+          due = claimed;
+          await publishDue(claimed, doors);
+          acknowledged = true;
+        },
+      });
+      if (count > 0) observe?.published?.(due);
+      sayRecovered(group);
+      return count;
+    } catch (error) {
+      observe?.failed?.(error);
+      // Before and after the publish it is the store that failed.
+      if (due.length === 0 || acknowledged) throw error;
+      return sayFailed(due, error);
+    }
+  }
+
+  function sayFailed(due: readonly DueMessage[], error: unknown): number {
+    const failed = [...new Set(due.map(({ record }) => record.topic))];
+    const news = failed.filter((topic) => !trouble.troubled.includes(topic));
+    trouble.failed(failed, clock.monotonicMs());
+    if (news.length > 0) {
+      log.warn("due messages cannot be published; they stay in the table and are tried again", {
+        topics: news,
+        rows: due.length,
+        error: messageOf(error),
+      });
+    }
+    return 0;
+  }
+
+  function sayRecovered(group: readonly string[]): void {
+    for (const topic of group.filter((each) => trouble.troubled.includes(each))) {
+      trouble.recovered(topic);
+      log.info("due messages can be published again", { topic });
+    }
+  }
+
+  function sayBuried(due: DueMessage, error: CauceError): void {
+    log.error("a due message can never be published; it is a dead letter now", {
+      topic: due.record.topic,
+      messageId: due.messageId,
+      row: String(due.row),
+      error: error.message,
+    });
+    observe?.buried?.(due, error);
+  }
+
+  async function turn(): Promise<void> {
+    try {
+      const delayMs = await round();
+      if (storeAway) log.info("the schedule can be read again");
+      storeAway = false;
+      storeTries = 0;
+      if (delayMs > 0) await sleep(delayMs);
+    } catch (error) {
+      if (!storeAway) log.warn("the schedule cannot be read; trying again", { error: messageOf(error) });
+      storeAway = true;
+      // Not ended by a wake-up: every failed look costs the database something.
+      await pause(clock, backoffMs(++storeTries, random), stopping.signal);
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) await turn();
+  }
+
+  const endEarlier = store.onEarlier(wake);
+  const running = run();
+  return {
+    get healthy() {
+      return !storeAway && trouble.troubled.length === 0 && !stopping.signal.aborted;
+    },
+    get troubledTopics() {
+      return trouble.troubled;
+    },
+    wake,
+    async stop() {
+      endEarlier();
+      stopping.abort();
+      wake();
+      await running;
+    },
+  };
+}
+
+function checkOptions(topics: readonly string[], batch: number, recheckMs: number): void {
+  if (!Number.isInteger(batch) || batch < 1 || batch > 10_000) {
+    throw new CauceError(
+      "config_invalid",
+      `the scheduler's batch must be a whole number from 1 to 10000, not ${batch}`,
+    );
+  }
+  if (!(recheckMs > 0)) {
+    throw new CauceError("config_invalid", `the scheduler's recheckMs must be more than 0, not ${recheckMs}`);
+  }
+  if (topics.length === 0) throw new CauceError("config_invalid", "a scheduler needs at least one topic");
+}

@@ -1,0 +1,45 @@
+/**
+ * Every bound of the store in one table. Times in ms.
+ *
+ * Never here: bounds of a single message; those are the engine's.
+ */
+export const STORE_LIMITS = Object.freeze({
+  /** Connections for statements, beside one for the claim and one for LISTEN. */
+  poolSize: 4,
+  /** No statement of the runtime is waited for longer; a black-holed server is "away" after this. */
+  statementTimeoutMs: 15_000,
+  connectTimeoutMs: 10_000,
+  /** Migrations wait for one another, and may build an index. */
+  migrationTimeoutMs: 600_000,
+  /** A claim that is not published by then puts its rows back. Must be less than the producer's message.timeout.ms. */
+  publishDeadlineMs: 20_000,
+  /** Postgres ends a claim that stands still for so long. Must be more than the producer's message.timeout.ms. */
+  idleInTransactionMs: 60_000,
+  /** A key stays this long after its first insert: longer than any redelivery. */
+  tombstoneMs: 8 * 86_400_000,
+  /** Old keys are removed so often, so many at a time. */
+  purgeEveryMs: 600_000,
+  purgeBatch: 5_000,
+  purgeBatches: 20,
+  /** A topic with more rows than this is reported as having this many. */
+  countedRows: 100_000,
+  /** Counts are as old as this at most. */
+  countsAgeMs: 2_000,
+  /** How often LISTEN is probed, and how long a probe may take to come back. */
+  probeEveryMs: 30_000,
+  probeTimeoutMs: 2_000,
+  /** While LISTEN delivers nothing the schedule is looked at so often instead. */
+  deafRecheckMs: 1_000,
+  /** Characters of an error and of a reason that are kept. */
+  errorLength: 2_000,
+  reasonLength: 200,
+});
+
+export interface ClaimDeadlines {
+  /** How long the scheduler waits for the acknowledgement of what it claimed. */
+  readonly publishDeadlineMs: number;
+  /** The producer's `message.timeout.ms`: after it, nothing of a given-up batch is written any more. */
+  readonly messageTimeoutMs: number;
+  /** Postgres's `idle_in_transaction_session_timeout` of the claim's session. */
+  readonly idleInTransactionMs: number;
+}

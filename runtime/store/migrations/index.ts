@@ -1,0 +1,16 @@
+/**
+ * The store's own migrations, in order. Forward only: what was released is never edited, a change is a new file.
+ */
+import schedule from "./0001-schedule.sql" with { type: "text" };
+
+export interface Migration {
+  /** Counts up from 1 without gaps. */
+  readonly version: number;
+  readonly name: string;
+  /** Statements with `{schema}` and `{channel}` to fill in; they run in one transaction. */
+  readonly text: string;
+}
+
+export const MIGRATIONS: readonly Migration[] = Object.freeze([
+  { version: 1, name: "schedule", text: schedule },
+]);

@@ -1,0 +1,141 @@
+/**
+ * The application's tables. People read them with plain SQL, so columns are named as one would ask for them.
+ *
+ * In: nothing. Out: drizzle descriptions; `migrations/` is generated from them (`bunx drizzle-kit generate --config
+ * schema/drizzle.config.ts`). Never here: queries (handlers/shared/storage), the runtime's own tables (schema `cauce`).
+ */
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  bigserial,
+  boolean,
+  doublePrecision,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  timestamp,
+  uniqueIndex,
+} from "drizzle-orm/pg-core";
+
+const moment = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+/** Where a question can be. The last three are ends; asking again after `failed` or `cancelled` opens a new round. */
+export const QUESTION_STATES = [
+  "queued",
+  "generating",
+  "scoring",
+  "waiting",
+  "done",
+  "failed",
+  "cancelled",
+] as const;
+export type QuestionState = (typeof QUESTION_STATES)[number];
+
+/** The claim: one row per question, with everything that is needed to publish its request again. */
+export const question = pgTable(
+  "question",
+  {
+    /** The question's hash. */
+    id: text("id").primaryKey(),
+    title: text("title").notNull(),
+    content: text("content").notNull(),
+    /** The first asker's reference answer; others are in `reference_answer`. */
+    best_answer: text("best_answer").notNull(),
+    round: integer("round").notNull().default(1),
+    state: text("state", { enum: QUESTION_STATES }).notNull().default("queued"),
+    /** When the state changed last, as told by the process that saw it. */
+    state_at: moment("state_at").notNull().defaultNow(),
+    /** While `waiting`: why and until when, as far as known. The schedule itself decides: see `question_waiting`. */
+    waiting_reason: text("waiting_reason"),
+    waiting_until: moment("waiting_until"),
+    /** Why it failed or was cancelled. */
+    reason: text("reason"),
+    claimed_at: moment("claimed_at").notNull().defaultNow(),
+    /** When the broker had acknowledged this round's request; null until then. */
+    published_at: moment("published_at"),
+    /** When publishing was tried last. */
+    publish_tried_at: moment("publish_tried_at").notNull().defaultNow(),
+    /** The embedded broker's generation that got the request; null on a real broker. */
+    broker_generation: text("broker_generation"),
+    ended_at: moment("ended_at"),
+  },
+  (table) => [
+    index("question_unpublished")
+      .on(table.publish_tried_at)
+      .where(sql`published_at is null and state = 'queued'`),
+    index("question_open")
+      .on(table.claimed_at)
+      .where(sql`state not in ('done', 'failed', 'cancelled')`),
+  ],
+);
+
+/** One row per delivered result. Repeats of a message meet the unique key; the newest row answers. */
+export const responseEvent = pgTable(
+  "response_event",
+  {
+    id: bigserial("id", { mode: "bigint" }).primaryKey(),
+    question_hash: text("question_hash").notNull(),
+    round: integer("round").notNull(),
+    title: text("title").notNull(),
+    content: text("content").notNull(),
+    best_answer: text("best_answer").notNull(),
+    answer: text("answer").notNull(),
+    /** 0 to 10: the weighted sum of the rubric. */
+    score: doublePrecision("score").notNull(),
+    /** Criterion → points from 0 to 10. */
+    rubric: jsonb("rubric").$type<Record<string, number>>().notNull(),
+    /** True for the best that could be had when the attempts ran out. */
+    below_threshold: boolean("below_threshold").notNull(),
+    model: text("model").notNull(),
+    /** Who scored it; says so when it was the offline judge. */
+    judge: text("judge").notNull(),
+    usage: jsonb("usage").$type<Record<string, unknown>>(),
+    /** Model calls that counted. */
+    attempts: integer("attempts").notNull(),
+    deferrals: integer("deferrals").notNull(),
+    created_at: moment("created_at").notNull().defaultNow(),
+  },
+  (table) => [
+    uniqueIndex("response_event_question_hash_round").on(table.question_hash, table.round),
+    index("response_event_created_at").on(table.created_at),
+  ],
+);
+
+/** What happened to a question, step by step: written in batches beside the main path. A lost row is no error. */
+export const questionStep = pgTable(
+  "question_step",
+  {
+    id: bigserial("id", { mode: "bigint" }).primaryKey(),
+    question_hash: text("question_hash").notNull(),
+    round: integer("round").notNull(),
+    /** queued, generating, answered, error, waiting, scoring, scored, stored, failed, retrying, dead, hit */
+    step: text("step").notNull(),
+    at: moment("at").notNull(),
+    handler: text("handler"),
+    message_id: text("message_id"),
+    /** What belongs to the step: error_type, delay_ms, score, model, reason, … */
+    detail: jsonb("detail").$type<Record<string, unknown>>().notNull(),
+  },
+  (table) => [
+    index("question_step_question_hash").on(table.question_hash, table.id),
+    index("question_step_at").on(table.at),
+  ],
+);
+
+/** Reference answers of later askers that differ from the first one. They are kept, not used. */
+export const referenceAnswer = pgTable(
+  "reference_answer",
+  {
+    id: bigint("id", { mode: "bigint" }).primaryKey().generatedAlwaysAsIdentity(),
+    question_hash: text("question_hash").notNull(),
+    best_answer: text("best_answer").notNull(),
+    /** md5 of `best_answer`: an index entry must stay small. */
+    best_answer_md5: text("best_answer_md5")
+      .notNull()
+      .generatedAlwaysAs(sql`md5(best_answer)`),
+    asked_at: moment("asked_at").notNull().defaultNow(),
+  },
+  (table) => [uniqueIndex("reference_answer_once").on(table.question_hash, table.best_answer_md5)],
+);

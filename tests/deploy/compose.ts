@@ -1,0 +1,152 @@
+/**
+ * The rules that our compose file keeps, checked without an engine.
+ *
+ * In: a compose file's text, the names of our settings, and whether a file exists. Out: every rule that is broken, as a
+ * sentence. Never here: reading the disk, starting anything.
+ */
+
+export interface ComposeOptions {
+  readonly text: string;
+  /** Environment variables that our own processes know. */
+  readonly settings: readonly string[];
+  /** Is there such a file, relative to the compose file? */
+  readonly exists: (path: string) => boolean;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Images that are built here and never pulled. */
+const OWN_IMAGE = "cauce:local";
+const CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"];
+/** Names whose values are secret, whoever reads them. */
+const SECRET_NAME = /PASSWORD|TOKEN|SECRET|API_KEY|CREDENTIAL/;
+
+/** Every broken rule; none in a file that is as it should be. */
+export function findFaults(options: ComposeOptions): string[] {
+  const file = fieldsOf(Bun.YAML.parse(options.text));
+  const services = fieldsOf(file["services"]);
+  const volumes = Object.keys(fieldsOf(file["volumes"]));
+  if (Object.keys(services).length === 0) return ["there are no services"];
+  return Object.entries(services).flatMap(([name, value]) => {
+    const service = fieldsOf(value);
+    return [
+      ...imageFaults(service, options),
+      ...healthFaults(service),
+      ...orderFaults(service, services),
+      ...secretFaults(service),
+      ...portFaults(service),
+      ...mountFaults(service, volumes, options),
+      ...settingFaults(service, options),
+    ].map((fault) => `${name}: ${fault}`);
+  });
+}
+
+function imageFaults(service: Fields, { exists }: ComposeOptions): string[] {
+  const image = textOf(service["image"]);
+  const build = fieldsOf(service["build"]);
+  if (image === OWN_IMAGE) {
+    const dockerfile = textOf(build["dockerfile"]);
+    return exists(dockerfile) ? [] : [`its Dockerfile "${dockerfile}" does not exist`];
+  }
+  // A version with at least two numbers: "8" and "latest" are another image next month.
+  return /^[\w./-]+:\d+\.\d+[\w.-]*$/.test(image) ? [] : [`its image "${image}" is not pinned to a version`];
+}
+
+function healthFaults(service: Fields): string[] {
+  const health = fieldsOf(service["healthcheck"]);
+  const test: unknown = health["test"];
+  if (health["disable"] === true) return endsByItself(service) ? [] : ["it runs on and has no health check"];
+  if (!Array.isArray(test) || test.length < 2 || !["CMD", "CMD-SHELL"].includes(textOf(test[0]))) {
+    return ["it has no health check with a test"];
+  }
+  return ["interval", "timeout", "retries"]
+    .filter((field) => health[field] === undefined)
+    .map((field) => `its health check does not say its ${field}`);
+}
+
+/** A service that is only started by its profile and not started again. */
+function endsByItself(service: Fields): boolean {
+  return Array.isArray(service["profiles"]) && service["restart"] === undefined;
+}
+
+function orderFaults(service: Fields, services: Fields): string[] {
+  const waits: unknown = service["depends_on"];
+  if (Array.isArray(waits)) return ["depends_on names no conditions"];
+  return Object.entries(fieldsOf(waits)).flatMap(([name, value]) => {
+    const condition = textOf(fieldsOf(value)["condition"]);
+    const other = fieldsOf(services[name]);
+    if (services[name] === undefined) return [`it depends on ${name}, which is no service`];
+    if (!CONDITIONS.includes(condition)) return [`it waits for ${name} without a condition`];
+    const unchecked =
+      fieldsOf(other["healthcheck"])["disable"] === true || other["healthcheck"] === undefined;
+    const waitsForHealth = condition === "service_healthy";
+    if (!waitsForHealth) return [`it does not wait until ${name} is healthy`];
+    return unchecked ? [`it waits for the health of ${name}, which is not checked`] : [];
+  });
+}
+
+/** A secret comes from outside: `${NAME}`, required or empty. Never a value, never a default. */
+function secretFaults(service: Fields): string[] {
+  return environmentOf(service).flatMap(([name, value]) => {
+    const password = /:\/\/[^:/@]*:(.*)@/.exec(value)?.[1];
+    const secret = SECRET_NAME.test(name) ? value : password;
+    if (secret === undefined || /^\$\{\w+(:\?[^}]*|:-)?\}$/.test(secret)) return [];
+    return [`${name} holds a secret in the file`];
+  });
+}
+
+function portFaults(service: Fields): string[] {
+  return listOf(service["ports"])
+    .map(textOf)
+    .filter((port) => !/^127\.0\.0\.1:\d+:\d+$/.test(port))
+    .map((port) => `port ${port} is not published on 127.0.0.1`);
+}
+
+function mountFaults(service: Fields, volumes: readonly string[], { exists }: ComposeOptions): string[] {
+  const mounts = listOf(service["volumes"]).map((mount) => {
+    // "${NAME:-./default}:/inside:ro": what is checked is the default.
+    const [source = ""] = textOf(mount)
+      .replace(/\$\{\w+:-([^}]*)\}/, "$1")
+      .split(":");
+    return source;
+  });
+  const files = mounts.filter((source) => source.startsWith("."));
+  return [
+    ...files.filter((path) => !exists(path)).map((path) => `it mounts ${path}, which does not exist`),
+    ...mounts
+      .filter((source) => !files.includes(source) && !volumes.includes(source))
+      .map((source) => `it mounts ${source}, which is no declared volume`),
+    ...listOf(service["command"])
+      .map(textOf)
+      .filter((word) => word.endsWith(".ts") && !exists(word))
+      .map((path) => `its command runs ${path}, which does not exist`),
+  ];
+}
+
+/** A misspelt setting would be silently ignored. */
+function settingFaults(service: Fields, { settings }: ComposeOptions): string[] {
+  if (service["image"] !== OWN_IMAGE) return [];
+  return environmentOf(service)
+    .filter(([name]) => !settings.includes(name))
+    .map(([name]) => `${name} is none of our settings`);
+}
+
+function environmentOf(service: Fields): (readonly [string, string])[] {
+  return Object.entries(fieldsOf(service["environment"])).map(([name, value]) => [name, textOf(value)]);
+}
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as readonly unknown[]) : [];
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string"
+    ? value
+    : value === undefined || value === null
+      ? ""
+      : JSON.stringify(value);
+}

@@ -1,0 +1,120 @@
+/**
+ * A stage for the engine: a bus in memory, a store in memory, consumers that are stopped when the test ends.
+ */
+import { afterEach } from "bun:test";
+import * as v from "valibot";
+import { MemoryBroker, MemoryBus } from "../../runtime/bus/memory.ts";
+import { startConsumer, type Consumer, type ConsumerOptions } from "../../runtime/engine/consumer.ts";
+import { namesFor } from "../../runtime/engine/names.ts";
+import type { Settled } from "../../runtime/engine/outcome.ts";
+import { systemClock } from "../../runtime/ground/clock.ts";
+import { silentLog } from "../../runtime/ground/log.ts";
+import type { Handler } from "../../runtime/handler/handler.ts";
+import { topic } from "../../runtime/handler/topic.ts";
+import type { CauceError } from "../../runtime/ground/errors.ts";
+import type { DeadLetter, ScheduledMessage } from "../../runtime/store/store.ts";
+
+export const Numbered = v.looseObject({ id: v.string(), n: v.number() });
+export const numbers = topic("numbers", { schema: Numbered, key: (value) => value.id, partitions: 3 });
+export const doubled = topic("doubled", { schema: Numbered, key: (value) => value.id, partitions: 3 });
+
+/** What was written, and a switch that makes writing fail. */
+export class RecordingStore {
+  readonly scheduled: ScheduledMessage[] = [];
+  readonly buried: DeadLetter[] = [];
+  fail: (() => CauceError | null) | null = null;
+
+  async schedule(messages: readonly ScheduledMessage[]): Promise<number> {
+    await Promise.resolve();
+    const failure = this.fail?.();
+    if (failure) throw failure;
+    this.scheduled.push(...messages);
+    return messages.length;
+  }
+
+  async bury(letters: readonly DeadLetter[]): Promise<number> {
+    await Promise.resolve();
+    const failure = this.fail?.();
+    if (failure) throw failure;
+    this.buried.push(...letters);
+    return letters.length;
+  }
+}
+
+const open: { stop(deadlineMs: number): Promise<void> }[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((consumer) => consumer.stop(1_000)));
+});
+
+export interface Stage {
+  readonly broker: MemoryBroker;
+  readonly bus: MemoryBus;
+  readonly store: RecordingStore;
+  readonly consumer: Consumer;
+  /** Resolves once so many messages were settled. */
+  readonly settled: (count: number) => Promise<readonly Settled[]>;
+  readonly send: (value: { id: string; n: number }) => Promise<void>;
+  readonly sendBytes: (bytes: Uint8Array | null) => Promise<void>;
+}
+
+/** Starts a consumer for a handler on `numbers`. Several stages may share a broker. */
+export async function stage(
+  handler: Handler,
+  options: Partial<ConsumerOptions> & { broker?: MemoryBroker; store?: RecordingStore } = {},
+): Promise<Stage> {
+  const broker = options.broker ?? new MemoryBroker();
+  const bus = new MemoryBus({ broker });
+  const store = options.store ?? new RecordingStore();
+  const names = namesFor("test", handler);
+  for (const name of [numbers.name, doubled.name, names.retryTopic]) broker.ensure(name, 3);
+  broker.ensure(names.deadLetterTopic, 1);
+  const outcomes: Settled[] = [];
+  const waiting = new Set<() => void>();
+  const consumer = await startConsumer({
+    handler,
+    names,
+    deps: {},
+    clock: systemClock,
+    random: Math.random,
+    log: silentLog,
+    ...options,
+    bus,
+    store,
+    settled: (processed, outcome, elapsedMs) => {
+      options.settled?.(processed, outcome, elapsedMs);
+      outcomes.push(outcome);
+      for (const call of waiting) call();
+    },
+  });
+  open.push(consumer);
+  return {
+    broker,
+    bus,
+    store,
+    consumer,
+    settled: (count) =>
+      new Promise((resolve) => {
+        const check = () => {
+          if (outcomes.length < count) return;
+          waiting.delete(check);
+          resolve(outcomes);
+        };
+        waiting.add(check);
+        check();
+      }),
+    send: async (value) => {
+      const bytes = new TextEncoder().encode(JSON.stringify(value));
+      await bus.publish([
+        { topic: numbers.name, key: new TextEncoder().encode(value.id), value: bytes, headers: [] },
+      ]);
+    },
+    sendBytes: async (bytes) => {
+      await bus.publish([{ topic: numbers.name, key: null, value: bytes, headers: [] }]);
+    },
+  };
+}
+
+/** Committed offsets of the test's group, summed over partitions. */
+export function committedTotal(broker: MemoryBroker, handler: Handler): number {
+  return [...broker.committed(`test.${handler.name}`).values()].reduce((sum, offset) => sum + offset, 0);
+}

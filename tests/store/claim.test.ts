@@ -1,0 +1,221 @@
+/** The claim on a real Postgres: what it holds, what it gives back, and which plan it runs by. */
+import { afterAll, describe, expect, test } from "bun:test";
+import postgres from "postgres";
+import { createPostgresStore, type PostgresStoreOptions } from "../../runtime/store/postgres.ts";
+import { statementsFor } from "../../runtime/store/statements.ts";
+import { createDatabase } from "../services/postgres.ts";
+import { claimAll } from "./contract.ts";
+import { message } from "./messages.ts";
+
+const url = await createDatabase("store_claim");
+const sql = postgres(url, { max: 2, onnotice: () => undefined });
+afterAll(() => sql.end());
+
+const open = (app: string, more: Partial<PostgresStoreOptions> = {}) =>
+  createPostgresStore({ url, app, ...more });
+const many = (count: number, topic = "t") =>
+  Array.from({ length: count }, (_, index) => message({ messageId: `m${index}`, topic }));
+const rowsOf = async (app: string) => {
+  const [row] = await sql<{ count: number }[]>`SELECT count(*)::int FROM cauce.scheduled WHERE app = ${app}`;
+  return row?.count;
+};
+const killClaimers = () => sql`
+  SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE application_name = 'cauce claim' AND datname = current_database()`;
+
+describe("a claim", () => {
+  test("takes rows that no other claim holds", async () => {
+    const [one, two] = await Promise.all([open("shared"), open("shared")]);
+    await one.schedule(many(10));
+    const held = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const first: string[] = [];
+    const holding = one.claim({
+      topics: ["t"],
+      limit: 6,
+      async publish(due) {
+        first.push(...due.map(({ messageId }) => messageId));
+        held.resolve();
+        await release.promise;
+      },
+    });
+    await held.promise;
+    const second = (await claimAll(two, ["t"])).map(({ messageId }) => messageId);
+    release.resolve();
+    expect(await holding).toBe(6);
+    expect(second.length).toBe(4);
+    expect(new Set([...first, ...second]).size).toBe(10);
+    expect(await rowsOf("shared")).toBe(0);
+    await Promise.all([one.close(), two.close()]);
+  });
+
+  test("whose backend is killed while it publishes keeps every row, and the store goes on", async () => {
+    const store = await open("killed");
+    await store.schedule(many(5));
+    for (let round = 0; round < 5; round++) {
+      const claimed = store.claim({
+        topics: ["t"],
+        limit: 10,
+        async publish() {
+          await killClaimers();
+          // Until the server has rolled back and the socket is gone.
+          while ((await claimers()) > 0) await Bun.sleep(1);
+        },
+      });
+      await expect(claimed).rejects.toMatchObject({ code: "unavailable", retryable: true });
+      expect(await rowsOf("killed")).toBe(5);
+    }
+    expect((await claimAll(store, ["t"])).length).toBe(5);
+    await store.close();
+  });
+
+  test("that is killed at any moment loses no row and ends no process", async () => {
+    const store = await open("storm");
+    await store.schedule(many(400));
+    const seen = new Set<string>();
+    const storm = new AbortController();
+    const killing = (async () => {
+      while (!storm.signal.aborted) {
+        await sql`
+          SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE application_name LIKE 'cauce %' AND datname = current_database()`;
+        await Bun.sleep(30);
+      }
+    })();
+    let failures = 0;
+    for (let left = true; left; ) {
+      const publish = async (due: readonly { messageId: string }[]) => {
+        await Bun.sleep(5);
+        for (const { messageId } of due) seen.add(messageId);
+      };
+      const attempt = store
+        .claim({ topics: ["t"], limit: 20, publish })
+        .then(async (count) => count > 0 || (await store.nextDueMs(["t"])) !== null);
+      left = await attempt.catch((error: unknown) => {
+        expect(error).toMatchObject({ code: "unavailable" });
+        failures++;
+        return true;
+      });
+    }
+    storm.abort();
+    await killing;
+    expect(seen.size).toBe(400);
+    expect(failures).toBeGreaterThan(0);
+    await store.close();
+  });
+
+  test("gives its rows back when the publish is slower than its deadline", async () => {
+    const store = await open("slow", { limits: { publishDeadlineMs: 50 } });
+    await store.schedule(many(3));
+    const never = new Promise<void>(() => undefined);
+    await expect(store.claim({ topics: ["t"], limit: 3, publish: () => never })).rejects.toMatchObject({
+      code: "unavailable",
+      retryable: true,
+    });
+    expect((await claimAll(store, ["t"])).length).toBe(3);
+    await store.close();
+  });
+
+  test("of a process that stands still is ended by Postgres", async () => {
+    const store = await open("stalled", { limits: { idleInTransactionMs: 100 } });
+    await store.schedule(many(2));
+    const claimed = store.claim({
+      topics: ["t"],
+      limit: 2,
+      async publish() {
+        while ((await claimers()) > 0) await Bun.sleep(5);
+      },
+    });
+    await expect(claimed).rejects.toMatchObject({ code: "unavailable" });
+    expect((await claimAll(store, ["t"])).length).toBe(2);
+    await store.close();
+  });
+
+  test("leaves the rows of other apps alone", async () => {
+    const [mine, theirs] = await Promise.all([open("mine"), open("theirs")]);
+    await theirs.schedule(many(1));
+    expect(await mine.schedule(many(1))).toBe(1);
+    expect((await claimAll(mine, ["t"])).length).toBe(1);
+    expect(await mine.nextDueMs(["t"])).toBeNull();
+    expect(await theirs.nextDueMs(["t"])).toBe(0);
+    await Promise.all([mine.close(), theirs.close()]);
+  });
+
+  test("sees rows that someone moved, edited or removed by plain SQL", async () => {
+    const store = await open("edited");
+    await store.schedule(["a", "b", "c"].map((messageId) => message({ messageId, delayMs: 3_600_000 })));
+    await sql`UPDATE cauce.scheduled SET due_at = now() WHERE app = 'edited' AND message_id = 'b'`;
+    await sql`DELETE FROM cauce.scheduled WHERE app = 'edited' AND message_id = 'c'`;
+    expect((await claimAll(store, ["t"])).map(({ messageId }) => messageId)).toEqual(["b"]);
+    expect(await rowsOf("edited")).toBe(1);
+    await store.close();
+  });
+
+  const claimers = async () => {
+    const [row] = await sql<{ count: number }[]>`
+      SELECT count(*)::int FROM pg_stat_activity
+      WHERE application_name = 'cauce claim' AND datname = current_database() AND state LIKE 'idle in transaction%'`;
+    return row?.count ?? 0;
+  };
+});
+
+describe("with statistics that lie, the plan still walks the index in order:", () => {
+  interface Node {
+    readonly "Node Type": string;
+    readonly "Relation Name"?: string;
+    readonly "Index Name"?: string;
+    readonly Plans?: readonly Node[];
+  }
+  const flat = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(flat)];
+
+  /** Statistics from when nothing was due and little there; then 60,000 rows, most of them due. */
+  async function prepare(): Promise<void> {
+    const store = await open("plan");
+    await store.schedule([message({ messageId: "first", delayMs: 3_600_000 })]);
+    await sql`ANALYZE cauce.scheduled`;
+    await sql`ALTER TABLE cauce.scheduled SET (autovacuum_enabled = off)`;
+    await sql`
+      INSERT INTO cauce.scheduled (app, handler, message_id, kind, topic, due_at)
+      SELECT 'plan', 'h', 'm' || n, 'retry', (ARRAY['t', 'u', 'v'])[1 + n % 3], now() + (n - 50000) * interval '1 ms'
+      FROM generate_series(1, 60000) AS n`;
+    await store.close();
+  }
+
+  const statements = statementsFor({ schema: "cauce", idleInTransactionMs: 60_000, statementTimeoutMs: 15_000 });
+  const parameters = (limit: boolean) => ["plan", "{t,u,absent}", ...(limit ? ["500"] : [])];
+
+  async function planOf(statement: string, values: readonly string[], begin: string): Promise<Node[]> {
+    const own = postgres(url, { max: 1, onnotice: () => undefined });
+    try {
+      await own.unsafe(begin);
+      const rows = await own.unsafe<{ "QUERY PLAN": readonly { readonly Plan: Node }[] }[]>(
+        `EXPLAIN (FORMAT JSON) ${statement}`,
+        [...values],
+      );
+      return flat(rows[0]?.["QUERY PLAN"][0]?.Plan ?? { "Node Type": "none" });
+    } finally {
+      await own.end({ timeout: 1 });
+    }
+  }
+
+  const reads = (nodes: readonly Node[]) => nodes.filter((node) => node["Relation Name"] === "scheduled");
+
+  test("the claim, the next due row and the delete", async () => {
+    await prepare();
+    const claim = await planOf(statements.claim, parameters(true), statements.beginClaim);
+    expect(reads(claim).length).toBe(2);
+    for (const read of reads(claim)) {
+      expect(["Index Scan", "Index Only Scan"]).toContain(read["Node Type"]);
+      expect(read["Index Name"]).toBe("scheduled_claim");
+    }
+    const locked = claim.find((node) => node["Node Type"] === "LockRows");
+    expect(locked?.Plans?.[0]?.["Node Type"]).toBe("Index Scan");
+
+    const next = await planOf(statements.nextDue, parameters(false), "BEGIN");
+    expect(reads(next).map((node) => node["Index Name"])).toEqual(["scheduled_claim"]);
+    expect(next.map((node) => node["Node Type"])).not.toContain("Sort");
+
+    const removal = await planOf(statements.deletePublished, ["{1,2,3}"], statements.beginClaim);
+    expect(removal.map((node) => node["Index Name"]).filter(Boolean)).toEqual(["scheduled_pkey"]);
+  });
+});

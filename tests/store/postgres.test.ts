@@ -1,0 +1,22 @@
+import { afterAll } from "bun:test";
+import postgres from "postgres";
+import { createPostgresStore } from "../../runtime/store/postgres.ts";
+import { createDatabase } from "../services/postgres.ts";
+import { storeContract } from "./contract.ts";
+
+const url = await createDatabase("store_contract");
+const sql = postgres(url, { max: 1, onnotice: () => undefined });
+afterAll(() => sql.end());
+let apps = 0;
+
+storeContract("the store in Postgres", async () => {
+  const app = `app${++apps}`;
+  return {
+    store: await createPostgresStore({ url, app }),
+    // The database's own clock decides, and no test can hold it.
+    pass: (ms) => Bun.sleep(ms),
+    async cancel(messageId) {
+      await sql`DELETE FROM cauce.scheduled WHERE app = ${app} AND message_id = ${messageId}`;
+    },
+  };
+});
