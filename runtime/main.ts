@@ -49,8 +49,11 @@ export interface Running {
   readonly tryLine: string | null;
   /** Resolves when the embedded broker died: everything must be started anew. */
   readonly brokerGone: Promise<void>;
-  /** Stops taking, drains, commits, leaves, closes: in seconds, whatever the infrastructure does. */
-  stop(): Promise<void>;
+  /**
+   * Stops taking, drains (at most `drainMs`, by default as the setting says; 0 gives up what runs), commits, leaves, closes: in
+   * seconds, whatever the infrastructure does.
+   */
+  stop(drainMs?: number): Promise<void>;
 }
 
 /** @throws CauceError when settings, declarations or infrastructure cannot be used; what was opened is closed again. */
@@ -65,9 +68,9 @@ export async function start(options: StartOptions): Promise<Running> {
   const clock = systemClock;
   const random = Math.random;
   const app = application.name;
-  const closers: (() => Promise<void>)[] = [];
-  const stop = async () => {
-    for (const close of closers.splice(0).toReversed()) await close();
+  const closers: ((drainMs: number) => Promise<void>)[] = [];
+  const stop = async (drainMs: number = settings.drainMs) => {
+    for (const close of closers.splice(0).toReversed()) await close(drainMs);
   };
   try {
     const infrastructure = await openInfrastructure({
@@ -119,8 +122,8 @@ export async function start(options: StartOptions): Promise<Running> {
     });
     closers.push(() => telemetry.stop());
     // Doors stop together, before anything that they need is closed.
-    const doors: (() => Promise<void>)[] = [() => stopAll(consumers, settings.drainMs)];
-    closers.push(async () => void (await Promise.all(doors.map((stopDoor) => stopDoor()))));
+    const doors: ((drainMs: number) => Promise<void>)[] = [(drainMs) => stopAll(consumers, drainMs)];
+    closers.push(async (drainMs) => void (await Promise.all(doors.map((stopDoor) => stopDoor(drainMs)))));
     const door = selection.ingress
       ? await openDoor({ settings, started, clock, log, ...telemetry.door })
       : null;
@@ -176,7 +179,7 @@ export async function start(options: StartOptions): Promise<Running> {
       stop,
     };
   } catch (error) {
-    await stop();
+    await stop(0);
     throw error;
   }
 }
@@ -215,11 +218,10 @@ async function ensureTopics(
 }
 
 function observe(handler: Handler, started: Started<unknown>, telemetry: Telemetry, room: Room | null) {
-  const { nowMs } = systemClock;
   return {
     started: (
       ...[envelope, value]: Parameters<NonNullable<Parameters<typeof startConsumer>[0]["started"]>>
-    ) => started.observe?.(startedStep(handler, envelope, value, nowMs())),
+    ) => started.observe?.(startedStep(handler, envelope, value, systemClock.nowMs())),
     settled: (
       ...[processed, outcome, elapsedMs]: Parameters<
         NonNullable<Parameters<typeof startConsumer>[0]["settled"]>
@@ -229,7 +231,7 @@ function observe(handler: Handler, started: Started<unknown>, telemetry: Telemet
       if (room !== null && outcome.kind === "done") {
         for (const { record } of outcome.publish) room.seen(record.topic, record.value?.byteLength ?? 0);
       }
-      started.observe?.(settledStep(handler, processed, outcome, nowMs()));
+      started.observe?.(settledStep(handler, processed, outcome, systemClock.nowMs()));
     },
   };
 }

@@ -5,7 +5,13 @@ import { join } from "node:path";
 const root = join(import.meta.dir, "..");
 
 async function complaintsOf(command: readonly string[]): Promise<string> {
-  const child = Bun.spawn([...command], { cwd: root, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn([...command], {
+    cwd: root,
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [printed, complaints, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),

@@ -5,7 +5,7 @@
  * counts as a failure. Real Kafka, Postgres and Redis are started once and shared through the environment.
  * Never here: reading one file's results (`results.ts`).
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeMs } from "../runtime/ground/duration.ts";
@@ -99,8 +99,11 @@ async function runFiles(work: FilesWork): Promise<FileResults[]> {
 
 async function runFile({ root, env, scratch, signal }: FilesWork, file: string): Promise<FileResults> {
   const startMs = performance.now();
-  const mark = crypto.randomUUID();
   const xml = join(scratch, `${file.replaceAll("/", "-")}.xml`);
+  // A file, not a pipe: a process that is left behind would hold a pipe open for ever.
+  const log = `${xml}.log`;
+  const output = openSync(log, "a");
+  const mark = crypto.randomUUID();
   const child = Bun.spawn(
     [
       process.execPath,
@@ -115,22 +118,19 @@ async function runFile({ root, env, scratch, signal }: FilesWork, file: string):
       // With CI set, bun refuses a forgotten `test.only`.
       env: { ...process.env, CI: "true", ...env, [MARK_VARIABLE]: mark },
       stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
+      stdout: output,
+      stderr: output,
       timeout: FILE_TIMEOUT_MS,
       signal,
       killSignal: "SIGKILL",
     },
   );
-  const [printed, complaints] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
+  await child.exited;
+  closeSync(output);
   const tookMs = performance.now() - startMs;
   const end = child.signalCode ?? child.exitCode ?? 1;
   const leftovers = (await endLeftovers(mark)).map(({ command }) => command);
-  return await readResults({ file, xml, end, tookMs, leftovers, output: printed + complaints });
+  return await readResults({ file, xml, end, tookMs, leftovers, output: readFileSync(log, "utf8") });
 }
 
 function showFile(result: FileResults, report: Report): void {

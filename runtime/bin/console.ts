@@ -24,7 +24,7 @@ export interface ConsoleOptions {
 }
 
 export function openConsole({ level, secrets }: ConsoleOptions): Console {
-  const terminal = process.stdout.isTTY === true;
+  const terminal = process.stdout.isTTY;
   const write = (text: string) => void process.stdout.write(text);
   const log = createLog({ write, terminal, level, clock: systemClock, secrets });
   return {

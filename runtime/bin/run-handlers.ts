@@ -35,7 +35,7 @@ export async function runHandlers(options: CommandOptions): Promise<number> {
           lost: "what was in flight on topics; open questions are asked again, waiting rows stay",
         });
       }
-      await running.stop();
+      await (why === "broker_gone" ? running.stop(0) : running.stop());
     }
     console.log.info("stopped");
     return 0;

@@ -8,7 +8,12 @@ import { stateFolderOf } from "../embedded/state.ts";
 import { runSql } from "../store/sql-command.ts";
 import type { CommandOptions } from "./run-handlers.ts";
 
-export async function sql({ environment, projectDir, arguments: words, console }: CommandOptions): Promise<number> {
+export async function sql({
+  environment,
+  projectDir,
+  arguments: words,
+  console,
+}: CommandOptions): Promise<number> {
   const { databaseUrl, stateDir } = readSettings(
     { databaseUrl: runtimeSettings.databaseUrl, stateDir: runtimeSettings.stateDir },
     environment,

@@ -4,7 +4,7 @@
  * In: a consumer. Out: a `Subscription`. Never here: anything that the consumer does not do itself.
  */
 import type { Consumer } from "../kafka/index.ts";
-import type { CommittedOffset, Subscription } from "./bus.ts";
+import type { CommittedOffset, IncomingRecord, Subscription } from "./bus.ts";
 
 export class KafkaSubscription implements Subscription {
   readonly #consumer: Consumer;
@@ -19,8 +19,18 @@ export class KafkaSubscription implements Subscription {
     return this.#consumer.ready;
   }
 
-  take(maxRecords: number) {
-    return this.#consumer.take(maxRecords);
+  /** Plain objects: a consumer's own records read their fields when asked, and a spread of one would lose them. */
+  async take(maxRecords: number): Promise<readonly IncomingRecord[]> {
+    const records = await this.#consumer.take(maxRecords);
+    return records.map(({ topic, partition, offset, timestampMs, key, value, headers }) => ({
+      topic,
+      partition,
+      offset,
+      timestampMs,
+      key,
+      value,
+      headers,
+    }));
   }
 
   pause(partitions: Parameters<Subscription["pause"]>[0]): void {

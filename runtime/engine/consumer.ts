@@ -108,7 +108,8 @@ export class Consumer {
 
   /**
    * Stops taking, lets what runs finish (at most `deadlineMs`, then aborts it), commits, leaves the group. Work that was not
-   * finished is no failure: it is not committed and someone else does it.
+   * finished is no failure: it is not committed and someone else does it. 0 gives up at once and commits nothing: for a broker
+   * that is gone.
    */
   async stop(deadlineMs: number): Promise<void> {
     if (this.#stop.signal.aborted) return;
@@ -328,7 +329,7 @@ export class Consumer {
       new Promise<void>((resolve) => late.signal.addEventListener("abort", () => resolve())),
     ]);
     cancel();
-    await this.#committer.flush(partitions);
+    if (deadlineMs > 0) await this.#committer.flush(partitions);
     for (const partition of partitions) this.#forget(partition);
   }
 

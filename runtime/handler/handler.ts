@@ -24,7 +24,7 @@ export interface Message<T extends AnyTopic = AnyTopic> {
   readonly deferrals: number;
   /** How often it was published again by the schedule. */
   readonly delivery: number;
-  /** When the first message of this line was born. */
+  /** When this message was made. Its retries keep it; outputs are messages of their own. */
   readonly bornAt: Date;
 }
 

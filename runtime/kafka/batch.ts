@@ -3,6 +3,7 @@
  *
  * In: a buffer from the crossing, which is ours alone. Out: `IncomingRecord`s whose key, value and headers are views
  * into it, so a record that is kept keeps its whole batch alive. No native memory is behind them.
+ * They are getters: destructure a record, a spread of one copies its coordinates alone.
  */
 import type { IncomingRecord, RecordHeaders } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";

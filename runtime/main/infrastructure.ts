@@ -4,7 +4,7 @@
  * In: settings. Out: an open bus, an open store, and what to say about them. Never here: handlers, topics' meaning.
  */
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { isAbsolute, join } from "node:path";
 import type { Bus, TopicPlan, TopicReport } from "../bus/bus.ts";
 import { createKafkaBus } from "../bus/kafka.ts";
 import { kafkaClientConfig } from "../config/kafka-client.ts";
@@ -16,10 +16,12 @@ import { stateFolderOf } from "../embedded/state.ts";
 import type { Clock } from "../ground/clock.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
 import type { Log } from "../ground/log.ts";
-import { openLibrary } from "../kafka/index.ts";
+import { MOCK_CLIENTS, openLibrary, PRODUCER_DEFAULTS } from "../kafka/index.ts";
 import { locateLibrary } from "../kafka/library/locate.ts";
 import { cacheFolder } from "../provision/cache-folder.ts";
 import type { Report } from "../provision/step.ts";
+import { checkDeadlines } from "../scheduler/deadlines.ts";
+import { STORE_LIMITS } from "../store/limits.ts";
 import { createPostgresStore } from "../store/postgres.ts";
 import type { Store } from "../store/store.ts";
 import { kafkaLog } from "./kafka-log.ts";
@@ -88,14 +90,20 @@ export async function openInfrastructure(options: InfrastructureOptions): Promis
     });
     closers.push(() => store.close());
     const { embedded } = broker;
+    checkDeadlines({
+      publishDeadlineMs: STORE_LIMITS.publishDeadlineMs,
+      messageTimeoutMs: Number(
+        broker.config["message.timeout.ms"] ?? PRODUCER_DEFAULTS["message.timeout.ms"],
+      ),
+      idleInTransactionMs: STORE_LIMITS.idleInTransactionMs,
+    });
     const bus = await createKafkaBus({
       library: openLibrary(library.path),
       brokers: broker.brokers,
       clientConfig: broker.config,
       clientId: options.app,
       onEvent: kafkaLog(log, options.clock),
-      // The mock answers a waiting fetch only when its wait runs out.
-      ...(embedded !== null && { consumerConfig: { "fetch.wait.max.ms": 10 } }),
+      ...(embedded !== null && MOCK_CLIENTS),
     });
     closers.push(() => bus.close());
     return {
@@ -171,7 +179,10 @@ async function openBroker(
 ): Promise<Broker> {
   const { kafkaBrokers, kafkaConfig, stateDir } = options.settings;
   if (kafkaBrokers !== undefined) {
-    const file = kafkaConfig === undefined ? undefined : readConfig(resolve(options.projectDir, kafkaConfig));
+    const file =
+      kafkaConfig === undefined
+        ? undefined
+        : readConfig(isAbsolute(kafkaConfig) ? kafkaConfig : join(options.projectDir, kafkaConfig));
     return {
       brokers: kafkaBrokers,
       config: kafkaClientConfig(options.settings, file),

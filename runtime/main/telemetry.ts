@@ -62,7 +62,7 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
         for (const { record } of outcome.publish) metrics.published({ topic: record.topic });
     },
     /** The scheduler published these rows. */
-    published(due: readonly DueMessage[]) {
+    published: (due: readonly DueMessage[]) => {
       for (const { record, lateMs } of due) {
         metrics.scheduledPublished({ topic: record.topic });
         metrics.lateness(lateMs);

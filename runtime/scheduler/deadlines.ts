@@ -6,7 +6,15 @@
  * schedulers could have the same row on its way for long.
  */
 import { CauceError } from "../ground/errors.ts";
-import type { ClaimDeadlines } from "../store/limits.ts";
+
+export interface ClaimDeadlines {
+  /** How long the scheduler waits for the acknowledgement of what it claimed. */
+  readonly publishDeadlineMs: number;
+  /** The producer's `message.timeout.ms`: after it, nothing of a given-up batch is written any more. */
+  readonly messageTimeoutMs: number;
+  /** Postgres's `idle_in_transaction_session_timeout` of the claim's session. */
+  readonly idleInTransactionMs: number;
+}
 
 /** @throws CauceError `config_invalid` that names the two that are in the wrong order. */
 export function checkDeadlines({

@@ -8,7 +8,7 @@
 import type { Clock } from "../ground/clock.ts";
 import type { Log } from "../ground/log.ts";
 import { connections, type Connections, type Run } from "./connection.ts";
-import { STORE_LIMITS } from "./limits.ts";
+import { STORE_LIMITS, type StoreLimits } from "./limits.ts";
 import { channelOf } from "./statements.ts";
 
 export interface AnnouncementsOptions {
@@ -20,7 +20,7 @@ export interface AnnouncementsOptions {
   readonly run: Run;
   readonly clock: Clock;
   readonly log: Log;
-  readonly limits?: Partial<Pick<typeof STORE_LIMITS, "probeEveryMs" | "probeTimeoutMs" | "deafRecheckMs">>;
+  readonly limits?: Partial<Pick<StoreLimits, "probeEveryMs" | "probeTimeoutMs" | "deafRecheckMs">>;
   readonly call: () => void;
 }
 

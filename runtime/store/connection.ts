@@ -8,7 +8,7 @@ import postgres from "postgres";
 import { systemClock, type Clock } from "../ground/clock.ts";
 import { CauceError } from "../ground/errors.ts";
 import { within } from "./deadline.ts";
-import { databaseFailure } from "./failure.ts";
+import { databaseFailure, endsSession } from "./failure.ts";
 import { STORE_LIMITS } from "./limits.ts";
 
 /** A parameter; columns of a batch are array literals, see columns.ts. */
@@ -64,19 +64,22 @@ export function connections(options: ConnectionsOptions): Connections {
   }
 
   function reset(): void {
+    replaceClient(0);
+  }
+
+  /** Nobody waits for the end of the old one: its socket may be black-holed. */
+  function replaceClient(drainS: number): void {
     const old = client;
     generation++;
-    connected = false;
     client = open();
-    // Its own socket may be black-holed: nobody waits for the end of it.
-    void old.end({ timeout: 0 }).catch(() => undefined);
+    void old.end({ timeout: drainS }).catch(() => undefined);
   }
 
   const run: Run = async <Row>(text: string, parameters: readonly Parameter[] = []) => {
     if (closed) throw new CauceError("closed", "the connection to Postgres is closed");
     const used = client;
     const expired = () => {
-      if (used === client && !closed) reset();
+      if (used === client && !closed) replaceClient(0);
       return away(`no answer within ${statementTimeoutMs} ms`);
     };
     try {
@@ -87,6 +90,8 @@ export function connections(options: ConnectionsOptions): Connections {
     } catch (error) {
       const failure = databaseFailure(error);
       connected = failure.code !== "unavailable";
+      // What the client sends between a socket's error and its close is never answered: nothing may go there any more.
+      if (endsSession(error) && used === client && !closed) replaceClient(DRAIN_WITHIN_S);
       throw closed ? new CauceError("closed", "the connection to Postgres is closed") : failure;
     }
   };
@@ -135,6 +140,8 @@ export function connections(options: ConnectionsOptions): Connections {
 
 /** What is still running when the connections are closed may end within this. */
 const CLOSE_WITHIN_S = 2;
+/** Statements on the other connections of a client that is replaced may end within this. */
+const DRAIN_WITHIN_S = 5;
 
 function openClient(options: ConnectionsOptions, onEnded: () => void): postgres.Sql {
   try {

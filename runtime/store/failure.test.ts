@@ -6,9 +6,28 @@ const coded = (code: string, message = "words") => Object.assign(new Error(messa
 
 describe("a failure of Postgres", () => {
   test.each([
-    "ECONNREFUSED", "ECONNRESET", "EPIPE", "ENOTFOUND", "CONNECTION_CLOSED", "CONNECTION_ENDED", "CONNECTION_DESTROYED",
-    "CONNECT_TIMEOUT", "57P01", "57P02", "57P03", "57014", "08006", "08P01", "53100", "53300", "25P03", "25006", "40P01",
-    "40001", "55P03", "58030",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "EPIPE",
+    "ENOTFOUND",
+    "CONNECTION_CLOSED",
+    "CONNECTION_ENDED",
+    "CONNECTION_DESTROYED",
+    "CONNECT_TIMEOUT",
+    "57P01",
+    "57P02",
+    "57P03",
+    "57014",
+    "08006",
+    "08P01",
+    "53100",
+    "53300",
+    "25P03",
+    "25006",
+    "40P01",
+    "40001",
+    "55P03",
+    "58030",
   ])("%s means that waiting helps", (code) => {
     expect(databaseFailure(coded(code))).toMatchObject({ code: "unavailable", retryable: true });
   });
@@ -21,7 +40,9 @@ describe("a failure of Postgres", () => {
   );
 
   test("is found inside the error that a query builder wraps around it", () => {
-    const wrapped = new Error("Failed query: insert …\nparams: secret", { cause: coded("ECONNREFUSED", "no one there") });
+    const wrapped = new Error("Failed query: insert …\nparams: secret", {
+      cause: coded("ECONNREFUSED", "no one there"),
+    });
     const failure = databaseFailure(wrapped);
     expect(failure.code).toBe("unavailable");
     expect(failure.message).toContain("no one there");

@@ -22,6 +22,12 @@ export function databaseFailure(error: unknown): CauceError {
     : new CauceError("database", `Postgres refused: ${words}${suffix}`, { cause: error });
 }
 
+/** Has this failure ended the session that met it? Nothing more may be sent on its connection. */
+export function endsSession(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined && (AWAY_CODES.has(code) || /^(?:08|57P0|25P0[34])/.test(code));
+}
+
 /** Failures of the connection, by the names that node, Bun and the client give them. */
 const AWAY_CODES = new Set([
   "CONNECTION_CLOSED",

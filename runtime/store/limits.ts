@@ -3,7 +3,10 @@
  *
  * Never here: bounds of a single message; those are the engine's.
  */
-export const STORE_LIMITS = Object.freeze({
+export const STORE_LIMITS: StoreLimits = Object.freeze({
+  /** Inserts under way at a time, and the rows after which a gathered one takes no further call. */
+  insertsAtOnce: 2,
+  insertRows: 1_000,
   /** Connections for statements, beside one for the claim and one for LISTEN. */
   poolSize: 4,
   /** No statement of the runtime is waited for longer; a black-holed server is "away" after this. */
@@ -35,11 +38,27 @@ export const STORE_LIMITS = Object.freeze({
   reasonLength: 200,
 });
 
-export interface ClaimDeadlines {
-  /** How long the scheduler waits for the acknowledgement of what it claimed. */
-  readonly publishDeadlineMs: number;
-  /** The producer's `message.timeout.ms`: after it, nothing of a given-up batch is written any more. */
-  readonly messageTimeoutMs: number;
-  /** Postgres's `idle_in_transaction_session_timeout` of the claim's session. */
-  readonly idleInTransactionMs: number;
-}
+export type StoreLimits = Readonly<
+  Record<
+    | "insertsAtOnce"
+    | "insertRows"
+    | "poolSize"
+    | "statementTimeoutMs"
+    | "connectTimeoutMs"
+    | "migrationTimeoutMs"
+    | "publishDeadlineMs"
+    | "idleInTransactionMs"
+    | "tombstoneMs"
+    | "purgeEveryMs"
+    | "purgeBatch"
+    | "purgeBatches"
+    | "countedRows"
+    | "countsAgeMs"
+    | "probeEveryMs"
+    | "probeTimeoutMs"
+    | "deafRecheckMs"
+    | "errorLength"
+    | "reasonLength",
+    number
+  >
+>;

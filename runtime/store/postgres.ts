@@ -12,7 +12,8 @@ import { announcements, type Announcements } from "./announcements.ts";
 import { textColumn } from "./columns.ts";
 import { connections, type Connections } from "./connection.ts";
 import { publishDeadline, within } from "./deadline.ts";
-import { STORE_LIMITS } from "./limits.ts";
+import { gatherInserts } from "./gather.ts";
+import { STORE_LIMITS, type StoreLimits } from "./limits.ts";
 import { migrate } from "./migrate.ts";
 import { distinct, dueMessage, letterColumns, scheduleColumns, type ClaimedRow } from "./rows.ts";
 import { checkedSchema, statementsFor } from "./statements.ts";
@@ -35,7 +36,7 @@ export interface PostgresStoreOptions {
   /** Told each time that the database could not be reached at the start, before the next try. */
   readonly waiting?: (failure: CauceError, tries: number) => void;
   /** Bounds that differ from limits.ts. */
-  readonly limits?: Partial<typeof STORE_LIMITS>;
+  readonly limits?: Partial<StoreLimits>;
 }
 
 export interface PostgresStore extends Store {
@@ -79,7 +80,7 @@ interface StoreParts {
   readonly directUrl: string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly limits: typeof STORE_LIMITS;
+  readonly limits: StoreLimits;
 }
 
 function storeOn({ pool, claims, schema, app, directUrl, clock, log, limits }: StoreParts): PostgresStore {
@@ -90,6 +91,18 @@ function storeOn({ pool, claims, schema, app, directUrl, clock, log, limits }: S
   let counted: { readonly atMs: number; readonly counts: Promise<readonly ScheduleCounts[]> } | undefined;
   let purgedAtMs = clock.monotonicMs();
   let purging: Promise<unknown> | undefined;
+
+  const schedule = gatherInserts({
+    atOnce: limits.insertsAtOnce,
+    rows: limits.insertRows,
+    async insert(batch) {
+      const [row] = await pool.run<{ added: string | null }>(statements.insert, [
+        app,
+        ...scheduleColumns(batch),
+      ]);
+      return new Set(row?.added?.split(",").map(Number));
+    },
+  });
 
   async function claim({ topics, limit, publish }: ClaimOptions): Promise<number> {
     return await claims.transaction(statements.beginClaim, async (run) => {
@@ -145,10 +158,7 @@ function storeOn({ pool, claims, schema, app, directUrl, clock, log, limits }: S
       return pool.connected || claims.connected;
     },
     async schedule(messages) {
-      const batch = distinct(messages);
-      if (batch.length === 0) return 0;
-      const [row] = await pool.run<{ added: number }>(statements.insert, [app, ...scheduleColumns(batch)]);
-      return row?.added ?? 0;
+      return messages.length === 0 ? 0 : await schedule(messages);
     },
     async bury(letters) {
       const batch = distinct(letters);

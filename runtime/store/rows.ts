@@ -81,18 +81,15 @@ export function letterColumns(letters: readonly DeadLetter[]): Parameter[] {
   ];
 }
 
-/**
- * Each key once, the first one wins, in one order for all writers: two batches with the same keys in different orders
- * would wait for each other.
- */
+/** Each key once; the first one wins. */
 export function distinct<Keyed extends ScheduleKey>(items: readonly Keyed[]): readonly Keyed[] {
+  if (items.length < 2) return items;
   const byKey = new Map<string, Keyed>();
   for (const item of items) {
     const key = identityOf(item);
     if (!byKey.has(key)) byKey.set(key, item);
   }
-  if (byKey.size < 2) return [...byKey.values()];
-  return [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
+  return [...byKey.values()];
 }
 
 /** One string for a key: no two keys share it. */

@@ -93,7 +93,10 @@ interface RawResult extends ReadonlyArray<readonly (Uint8Array | null)[]> {
   readonly count?: number | null;
 }
 
-/** Several statements come back as a plain list of results; a result alone carries its own command. */
+/**
+ * Several statements come back as a plain list of results; a result alone carries its own command. Of statements
+ * without rows that follow one another the driver reports only the last.
+ */
 function severalOf(answer: unknown): readonly RawResult[] {
   const result = answer as RawResult;
   return "command" in result ? [result] : (answer as readonly RawResult[]);

@@ -28,7 +28,7 @@ export interface ScheduledMessage extends ScheduleKey {
   readonly deferrals: number;
   /** How long from now, by the database's clock, in ms. 0 is due at once. */
   readonly delayMs: number;
-  /** When the first message of this line was born, in ms since 1970; its greatest age counts from here. */
+  /** When the message was made, in ms since 1970; retries keep it, and its greatest age counts from here. */
   readonly bornAtMs: number;
 }
 

@@ -1,7 +1,21 @@
 import { expect, test } from "bun:test";
 import { keptText, keyText, originalText, shownText } from "./text.ts";
 
-const ODD = ["", "plain", "\0", "\\u0000", "\\", "a\\\\b", "\ud800", "\udc00x", "🦉", "\ud83e", "\\\0\\", "\\u00", "ñ\0\ud800\\"];
+const ODD = [
+  "",
+  "plain",
+  "\0",
+  "\\u0000",
+  "\\",
+  "a\\\\b",
+  "\ud800",
+  "\udc00x",
+  "🦉",
+  "\ud83e",
+  "\\\0\\",
+  "\\u00",
+  "ñ\0\ud800\\",
+];
 
 test("kept text holds neither U+0000 nor lone surrogates, and turns back exactly", () => {
   for (const text of ODD) {

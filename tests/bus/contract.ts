@@ -249,6 +249,7 @@ export function busContract(name: string, start: () => Promise<BusPlace>): void 
         await bus.publish(numbered(topic, 40));
         const taken = await takeCount(first.subscription, 40);
         first.owner.drain = async (partitions) => {
+          await bus.backlog([{ group, topics: [topic] }]); // a drain takes its time
           const leaving = new Set(partitions.map(nameOf));
           await first.subscription.commit(after(taken.filter((record) => leaving.has(nameOf(record)))));
         };
@@ -288,6 +289,30 @@ export function busContract(name: string, start: () => Promise<BusPlace>): void 
         expect((await takeCount(second.subscription, theirs)).map(({ offset }) => offset)).toEqual([
           ...Array(theirs).keys(),
         ]);
+      },
+    );
+
+    check(
+      "hands out nothing of a partition that is being given away, however long its drain takes",
+      async () => {
+        const { bus, topic, group } = await withTopic(2);
+        const first = await join(bus, { group, topics: [topic] });
+        const drained = Promise.withResolvers<void>();
+        first.owner.drain = () => drained.promise;
+        const joining = join(await open(), { group, topics: [topic] });
+        await first.owner.until(({ revocations }) => revocations.length === 1);
+        const leaving = new Set(first.owner.revocations.flat().map(nameOf));
+        const positions = await bus.publish(numbered(topic, 40));
+        const kept = positions.filter((position) => !leaving.has(nameOf(position))).length;
+        expect(kept).toBeWithin(1, 40);
+        const taken = await takeCount(first.subscription, kept);
+        expect(taken.filter((record) => leaving.has(nameOf(record)))).toEqual([]);
+        drained.resolve();
+        const second = await joining;
+        await second.owner.until(({ owned }) => owned.size === 1);
+        expect(
+          (await takeCount(second.subscription, 40 - kept)).every((record) => leaving.has(nameOf(record))),
+        ).toBe(true);
       },
     );
 

@@ -1,7 +1,7 @@
 /**
  * What tests of the embedded services share: state folders that leave nothing behind, other processes, waiting.
  */
-import { chmodSync, existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { cacheFolder } from "../../runtime/provision/cache-folder.ts";
@@ -113,6 +113,12 @@ export async function sql(url: string, statement: string): Promise<readonly Reco
   }
 }
 
+/** A zombie, which has no command line, does not run. */
 export function isRunning(pid: number): boolean {
-  return existsSync(`/proc/${pid}`);
+  const path = `/proc/${pid}/cmdline`;
+  try {
+    return readFileSync(path, "utf8") !== "";
+  } catch {
+    return false;
+  }
 }

@@ -21,8 +21,8 @@ test("publishes what a handler returns and then commits the input", async () => 
   expect(
     broker
       .records("doubled")
-      .map((record) => decode(record.value).n)
-      .toSorted(),
+      .map((record): number => decode(record.value).n)
+      .toSorted((a, b) => a - b),
   ).toEqual([2, 4]);
   await consumer.stop(1_000);
   expect(committedTotal(broker, doubling)).toBe(2);

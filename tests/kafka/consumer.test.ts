@@ -14,7 +14,12 @@ import {
 import { after, bytes, join, Owner, takeCount } from "../bus/owner.ts";
 import { testLibrary } from "./library.ts";
 
-const BROKER_ERROR = { unknownMember: 25, coordinatorLoading: 14, groupAuthorization: 30, rebalance: 27 } as const;
+const BROKER_ERROR = {
+  unknownMember: 25,
+  coordinatorLoading: 14,
+  groupAuthorization: 30,
+  rebalance: 27,
+} as const;
 const TIMEOUT_MS = 30_000;
 
 describe("the consumer", () => {
@@ -36,7 +41,10 @@ describe("the consumer", () => {
     cluster.close();
   });
 
-  const openBus = async (brokers = cluster.bootstrap, config: Record<string, string | number> = {}): Promise<Bus> => {
+  const openBus = async (
+    brokers = cluster.bootstrap,
+    config: Record<string, string | number> = {},
+  ): Promise<Bus> => {
     const bus = await createKafkaBus({
       library,
       brokers,
@@ -47,7 +55,9 @@ describe("the consumer", () => {
     toClose.push(bus);
     return bus;
   };
-  const openConsumer = async (options: Partial<ConsumerOptions> & Pick<ConsumerOptions, "group" | "topics">) => {
+  const openConsumer = async (
+    options: Partial<ConsumerOptions> & Pick<ConsumerOptions, "group" | "topics">,
+  ) => {
     const owner = new Owner();
     const starts: { readonly committed: number | undefined; readonly metadata: string | undefined }[] = [];
     const consumer = await Consumer.open({
@@ -72,189 +82,267 @@ describe("the consumer", () => {
   const newTopic = async (records: number, partitions = 1): Promise<string> => {
     const topic = `t-${crypto.randomUUID()}`;
     cluster.createTopic(topic, partitions);
-    await producer.produce(Array.from({ length: records }, () => ({ topic, key: null, value: bytes("v"), headers: [] })));
+    await producer.produce(
+      Array.from({ length: records }, () => ({ topic, key: null, value: bytes("v"), headers: [] })),
+    );
     return topic;
   };
 
-  test("stays in its group while nobody takes anything for twice max.poll.interval.ms", async () => {
-    const topic = await newTopic(1);
-    const bus = await openBus(cluster.bootstrap, { "max.poll.interval.ms": 1_000 });
-    const { subscription, owner } = await join(bus, { group: `g-${topic}`, topics: [topic] });
-    // librdkafka counts by its own clock: this wait is the subject of the test.
-    await Bun.sleep(2_200);
-    const [record] = await takeCount(subscription, 1);
-    await subscription.commit(record ? after([record]) : []);
-    expect(owner).toMatchObject({ assignments: 1, revocations: [], losses: [], troubles: [] });
-  }, TIMEOUT_MS);
+  test(
+    "stays in its group while nobody takes anything for twice max.poll.interval.ms",
+    async () => {
+      const topic = await newTopic(1);
+      const bus = await openBus(cluster.bootstrap, {
+        "max.poll.interval.ms": 1_000,
+        "statistics.interval.ms": 0,
+      });
+      const { subscription, owner } = await join(bus, { group: `g-${topic}`, topics: [topic] });
+      // librdkafka counts by its own clock: this wait is the subject of the test. Without statistics nothing else polls.
+      await Bun.sleep(2_200);
+      const [record] = await takeCount(subscription, 1);
+      await subscription.commit(record ? after([record]) : []);
+      expect(owner).toMatchObject({ assignments: 1, revocations: [], losses: [], troubles: [] });
+    },
+    TIMEOUT_MS,
+  );
 
-  test("tells lost from revoked, and hands out nothing of what it lost", async () => {
-    const topic = await newTopic(3);
-    const bus = await openBus();
-    const { subscription, owner } = await join(bus, { group: `g-${topic}`, topics: [topic] });
-    const taken = await takeCount(subscription, 3);
-    cluster.pushErrors("consumerGroupHeartbeat", [BROKER_ERROR.unknownMember]);
-    await owner.until(({ losses }) => losses.length === 1);
-    expect(owner.revocations).toEqual([]);
-    expect(owner.losses[0]).toEqual([{ topic, partition: 0 }]);
-    // It joins again by itself and repeats what was never committed.
-    await owner.until(({ owned }) => owned.size === 1);
-    expect((await takeCount(subscription, 3)).map(({ offset }) => offset)).toEqual(taken.map(({ offset }) => offset));
-  }, TIMEOUT_MS);
+  test(
+    "tells lost from revoked, and hands out nothing of what it lost",
+    async () => {
+      const topic = await newTopic(3);
+      const bus = await openBus();
+      const { subscription, owner } = await join(bus, { group: `g-${topic}`, topics: [topic] });
+      const taken = await takeCount(subscription, 3);
+      cluster.pushErrors("consumerGroupHeartbeat", [BROKER_ERROR.unknownMember]);
+      await owner.until(({ losses }) => losses.length === 1);
+      expect(owner.revocations).toEqual([]);
+      expect(owner.losses[0]).toEqual([{ topic, partition: 0 }]);
+      // It joins again by itself and repeats what was never committed.
+      await owner.until(({ owned }) => owned.size === 1);
+      expect((await takeCount(subscription, 3)).map(({ offset }) => offset)).toEqual(
+        taken.map(({ offset }) => offset),
+      );
+    },
+    TIMEOUT_MS,
+  );
 
-  test("asks again for committed offsets that cannot be fetched, and never starts elsewhere", async () => {
-    const topic = await newTopic(5);
-    const group = `g-${topic}`;
-    const first = await join(await openBus(), { group, topics: [topic] });
-    await first.subscription.commit([{ topic, partition: 0, offset: 3 }]);
-    await first.subscription.close();
-    cluster.pushErrors("offsetFetch", Array.from({ length: 3 }, () => BROKER_ERROR.groupAuthorization));
-    const second = await join(await openBus(), { group, topics: [topic] });
-    expect((await takeCount(second.subscription, 2)).map(({ offset }) => offset)).toEqual([3, 4]);
-    expect(second.owner.troubles.some(({ message }) => message.includes("not known yet"))).toBe(true);
-    cluster.clearErrors("offsetFetch");
-  }, TIMEOUT_MS);
+  test(
+    "asks again for committed offsets that cannot be fetched, and never starts elsewhere",
+    async () => {
+      const topic = await newTopic(5);
+      const group = `g-${topic}`;
+      const first = await join(await openBus(), { group, topics: [topic] });
+      await first.subscription.commit([{ topic, partition: 0, offset: 3 }]);
+      await first.subscription.close();
+      cluster.pushErrors(
+        "offsetFetch",
+        Array.from({ length: 3 }, () => BROKER_ERROR.groupAuthorization),
+      );
+      const second = await join(await openBus(), { group, topics: [topic] });
+      expect((await takeCount(second.subscription, 2)).map(({ offset }) => offset)).toEqual([3, 4]);
+      expect(second.owner.troubles.some(({ message }) => message.includes("not known yet"))).toBe(true);
+      cluster.clearErrors("offsetFetch");
+    },
+    TIMEOUT_MS,
+  );
 
-  test("a commit that the broker refuses rejects, and the place of the group stays", async () => {
-    const topic = await newTopic(2);
-    const group = `g-${topic}`;
-    const bus = await openBus();
-    const { subscription } = await join(bus, { group, topics: [topic] });
-    cluster.pushErrors("offsetCommit", [BROKER_ERROR.groupAuthorization]);
-    const refused = subscription.commit([{ topic, partition: 0, offset: 2 }]);
-    expect(await rejection(refused)).toMatchObject({ code: "broker", retryable: false });
-    expect((await bus.backlog([{ group, topics: [topic] }]))[0]?.records).toBe(2);
-    await subscription.commit([{ topic, partition: 0, offset: 2 }]);
-    expect((await bus.backlog([{ group, topics: [topic] }]))[0]?.records).toBe(0);
-  }, TIMEOUT_MS);
+  test(
+    "a commit that the broker refuses rejects, and the place of the group stays",
+    async () => {
+      const topic = await newTopic(2);
+      const group = `g-${topic}`;
+      const bus = await openBus();
+      const { subscription } = await join(bus, { group, topics: [topic] });
+      cluster.pushErrors("offsetCommit", [BROKER_ERROR.groupAuthorization]);
+      const refused = subscription.commit([{ topic, partition: 0, offset: 2 }]);
+      expect(await rejection(refused)).toMatchObject({ code: "broker", retryable: false });
+      expect((await bus.backlog([{ group, topics: [topic] }]))[0]?.records).toBe(2);
+      await subscription.commit([{ topic, partition: 0, offset: 2 }]);
+      expect((await bus.backlog([{ group, topics: [topic] }]))[0]?.records).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("reports an offset that retention removed, and does not jump", async () => {
-    const topic = await newTopic(10);
-    const group = `g-${topic}`;
-    const first = await join(await openBus(), { group, topics: [topic] });
-    await first.subscription.commit([{ topic, partition: 0, offset: 2 }]);
-    await first.subscription.close();
-    cluster.deleteRecords(topic, 0, 6);
-    const { owner, subscription } = await join(await openBus(), { group, topics: [topic] });
-    const waiting = subscription.take(1);
-    await owner.until(({ troubles }) => troubles.some(({ kind }) => kind === "offset_out_of_range"));
-    await subscription.close();
-    expect(await waiting).toEqual([]);
-    const trouble = owner.troubles.find(({ kind }) => kind === "offset_out_of_range");
-    expect(trouble?.partition).toEqual({ topic, partition: 0 });
-  }, TIMEOUT_MS);
+  test(
+    "reports an offset that retention removed, and does not jump",
+    async () => {
+      const topic = await newTopic(10);
+      const group = `g-${topic}`;
+      const first = await join(await openBus(), { group, topics: [topic] });
+      await first.subscription.commit([{ topic, partition: 0, offset: 2 }]);
+      await first.subscription.close();
+      cluster.deleteRecords(topic, 0, 6);
+      const { owner, subscription } = await join(await openBus(), { group, topics: [topic] });
+      const waiting = subscription.take(1);
+      await owner.until(({ troubles }) => troubles.some(({ kind }) => kind === "offset_out_of_range"));
+      await subscription.close();
+      expect(await waiting).toEqual([]);
+      const trouble = owner.troubles.find(({ kind }) => kind === "offset_out_of_range");
+      expect(trouble?.partition).toEqual({ topic, partition: 0 });
+    },
+    TIMEOUT_MS,
+  );
 
-  test("waits for a broker that comes up after it, and says when one goes away and comes back", async () => {
-    const own = MockCluster.start({ library });
-    own.createTopic("t", 1);
-    own.brokerDown();
-    const bus = await openBus(own.bootstrap);
-    const owner = new Owner();
-    const subscription = await bus.subscribe({
-      group: "g",
-      topics: ["t"],
-      startAt: "earliest",
-      drainMs: 1_000,
-      ownership: owner,
-    });
-    expect(subscription.ready).toBe(false);
-    await owner.until(({ troubles }) => troubles.some(({ kind }) => kind === "broker_away"));
-    own.brokerUp();
-    await owner.until(({ owned }) => owned.size === 1);
-    await owner.until(({ troubles }) => troubles.at(-1)?.kind === "broker_back");
-    expect(subscription.ready).toBe(true);
-    own.brokerDown();
-    await owner.until(({ troubles }) => troubles.at(-1)?.kind === "broker_away");
-    expect(subscription.ready).toBe(false);
-    own.brokerUp();
-    await owner.until(({ troubles }) => troubles.at(-1)?.kind === "broker_back");
-    await bus.publish([{ topic: "t", key: null, value: bytes("later"), headers: [] }]);
-    expect((await takeCount(subscription, 1)).length).toBe(1);
-    await bus.close();
-    own.close();
-  }, TIMEOUT_MS);
+  test(
+    "waits for a broker that comes up after it, and says when one goes away and comes back",
+    async () => {
+      const own = MockCluster.start({ library });
+      own.createTopic("t", 1);
+      own.brokerDown();
+      const bus = await openBus(own.bootstrap);
+      const owner = new Owner();
+      const subscription = await bus.subscribe({
+        group: "g",
+        topics: ["t"],
+        startAt: "earliest",
+        drainMs: 1_000,
+        ownership: owner,
+      });
+      expect(subscription.ready).toBe(false);
+      await owner.until(({ troubles }) => troubles.some(({ kind }) => kind === "broker_away"));
+      own.brokerUp();
+      await owner.until(({ owned }) => owned.size === 1);
+      await owner.until(({ troubles }) => troubles.at(-1)?.kind === "broker_back");
+      expect(subscription.ready).toBe(true);
+      own.brokerDown();
+      await owner.until(({ troubles }) => troubles.at(-1)?.kind === "broker_away");
+      expect(subscription.ready).toBe(false);
+      own.brokerUp();
+      await owner.until(({ troubles }) => troubles.at(-1)?.kind === "broker_back");
+      await bus.publish([{ topic: "t", key: null, value: bytes("later"), headers: [] }]);
+      expect((await takeCount(subscription, 1)).length).toBe(1);
+      await bus.close();
+      own.close();
+    },
+    TIMEOUT_MS,
+  );
 
-  test("closes in bounded time while the broker is away", async () => {
-    const own = MockCluster.start({ library });
-    own.createTopic("t", 1);
-    const bus = await openBus(own.bootstrap);
-    const { subscription } = await join(bus, { group: "g", topics: ["t"] });
-    own.brokerDown();
-    const waiting = subscription.take(1);
-    await subscription.close();
-    expect(await waiting).toEqual([]);
-    await bus.close();
-    own.close();
-  }, TIMEOUT_MS);
+  test(
+    "closes in bounded time while the broker is away",
+    async () => {
+      const own = MockCluster.start({ library });
+      own.createTopic("t", 1);
+      const bus = await openBus(own.bootstrap);
+      const { subscription } = await join(bus, { group: "g", topics: ["t"] });
+      own.brokerDown();
+      const waiting = subscription.take(1);
+      await subscription.close();
+      expect(await waiting).toEqual([]);
+      await bus.close();
+      own.close();
+    },
+    TIMEOUT_MS,
+  );
 
-  test("brings a text committed beside an offset back at the next assignment, up to 4096 bytes", async () => {
-    const topic = await newTopic(3);
-    const group = `g-${topic}`;
-    const first = await openConsumer({ group, topics: [topic] });
-    expect(first.starts).toMatchObject([{ committed: undefined }]);
-    const metadata = "m".repeat(4_096);
-    await first.consumer.commit([{ topic, partition: 0, offset: 1, metadata }]);
-    await first.consumer.close();
-    const second = await openConsumer({ group, topics: [topic] });
-    expect(second.starts).toMatchObject([{ topic, partition: 0, committed: 1, metadata }]);
-  }, TIMEOUT_MS);
+  test(
+    "brings a text committed beside an offset back at the next assignment, up to 4096 bytes",
+    async () => {
+      const topic = await newTopic(3);
+      const group = `g-${topic}`;
+      const first = await openConsumer({ group, topics: [topic] });
+      expect(first.starts).toMatchObject([{ committed: undefined }]);
+      const metadata = "m".repeat(4_096);
+      await first.consumer.commit([{ topic, partition: 0, offset: 1, metadata }]);
+      await first.consumer.close();
+      const second = await openConsumer({ group, topics: [topic] });
+      expect(second.starts).toMatchObject([{ topic, partition: 0, committed: 1, metadata }]);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("seeks back and forth without repeating what was fetched before", async () => {
-    const topic = await newTopic(100);
-    const { consumer } = await openConsumer({ group: `g-${topic}`, topics: [topic] });
-    await takeOffsets(consumer, 10);
-    consumer.seek([{ topic, partition: 0, offset: 90 }]);
-    expect(await takeOffsets(consumer, 10)).toEqual(Array.from({ length: 10 }, (_, at) => 90 + at));
-    consumer.seek([{ topic, partition: 0, offset: 5 }]);
-    expect((await takeOffsets(consumer, 95)).at(0)).toBe(5);
-  }, TIMEOUT_MS);
+  test(
+    "seeks back and forth without repeating what was fetched before",
+    async () => {
+      const topic = await newTopic(100);
+      const { consumer } = await openConsumer({ group: `g-${topic}`, topics: [topic] });
+      await takeOffsets(consumer, 10);
+      consumer.seek([{ topic, partition: 0, offset: 90 }]);
+      expect(await takeOffsets(consumer, 10)).toEqual(Array.from({ length: 10 }, (_, at) => 90 + at));
+      consumer.seek([{ topic, partition: 0, offset: 5 }]);
+      expect((await takeOffsets(consumer, 95)).at(0)).toBe(5);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("refuses a second take while one waits", async () => {
-    const topic = await newTopic(0);
-    const { consumer } = await openConsumer({ group: `g-${topic}`, topics: [topic] });
-    const waiting = consumer.take(1);
-    expect(await rejection(consumer.take(1))).toMatchObject({ code: "defect" });
-    await consumer.close();
-    expect(await waiting).toEqual([]);
-  }, TIMEOUT_MS);
+  test(
+    "refuses a second take while one waits",
+    async () => {
+      const topic = await newTopic(0);
+      const { consumer } = await openConsumer({ group: `g-${topic}`, topics: [topic] });
+      const waiting = consumer.take(1);
+      expect(await rejection(consumer.take(1))).toMatchObject({ code: "defect" });
+      await consumer.close();
+      expect(await waiting).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("works with the classic protocol too", async () => {
-    const topic = await newTopic(2, 2);
-    const { consumer, owner } = await openConsumer({ group: `g-${topic}`, topics: [topic], groupProtocol: "classic" });
-    expect(owner.owned.size).toBe(2);
-    expect((await takeOffsets(consumer, 2)).length).toBe(2);
-  }, TIMEOUT_MS);
+  test(
+    "works with the classic protocol too",
+    async () => {
+      const topic = await newTopic(2, 2);
+      const { consumer, owner } = await openConsumer({
+        group: `g-${topic}`,
+        topics: [topic],
+        groupProtocol: "classic",
+      });
+      expect(owner.owned.size).toBe(2);
+      expect((await takeOffsets(consumer, 2)).length).toBe(2);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("librdkafka's logs and statistics arrive as events, and never on stderr", async () => {
-    const events: string[] = [];
-    const seen = Promise.withResolvers<void>();
-    const admin = await Admin.open({
-      library,
-      config: { "bootstrap.servers": cluster.bootstrap, debug: "broker", "statistics.interval.ms": 100 },
-      onEvent(event) {
-        events.push(event.kind);
-        if (events.includes("log") && events.includes("statistics")) seen.resolve();
-      },
-    });
-    await seen.promise;
-    admin.close();
-  }, TIMEOUT_MS);
+  test(
+    "librdkafka's logs and statistics arrive as events, and never on stderr",
+    async () => {
+      const events: string[] = [];
+      const seen = Promise.withResolvers<void>();
+      const admin = await Admin.open({
+        library,
+        config: { "bootstrap.servers": cluster.bootstrap, debug: "broker", "statistics.interval.ms": 100 },
+        onEvent(event) {
+          events.push(event.kind);
+          if (events.includes("log") && events.includes("statistics")) seen.resolve();
+        },
+      });
+      await seen.promise;
+      admin.close();
+    },
+    TIMEOUT_MS,
+  );
 
-  test("a refused property is named with the reason, and a secret one without its value", async () => {
-    const config = { "bootstrap.servers": cluster.bootstrap };
-    const unknown = rejection(Admin.open({ library, config: { ...config, "no.such.property": "1" } }));
-    expect(await unknown).toMatchObject({ code: "config_invalid", message: expect.stringContaining("no.such.property") });
-    const secret = "canary-5f1c";
-    const refused = await rejection(
-      Admin.open({ library, config: { ...config, "security.protocol": "ssl", "ssl.key.pem": secret, "ssl.key.password": secret } }),
-    );
-    expect(refused).toMatchObject({ code: "config_invalid" });
-    expect(String(refused)).not.toContain(secret);
-  }, TIMEOUT_MS);
+  test(
+    "a refused property is named with the reason, and a secret one without its value",
+    async () => {
+      const config = { "bootstrap.servers": cluster.bootstrap };
+      const unknown = rejection(Admin.open({ library, config: { ...config, "no.such.property": "1" } }));
+      expect(await unknown).toMatchObject({
+        code: "config_invalid",
+        message: expect.stringContaining("no.such.property"),
+      });
+      const secret = "canary-5f1c";
+      const refused = await rejection(
+        Admin.open({
+          library,
+          config: {
+            ...config,
+            "security.protocol": "ssl",
+            "ssl.key.pem": secret,
+            "ssl.key.password": secret,
+          },
+        }),
+      );
+      expect(refused).toMatchObject({ code: "config_invalid" });
+      expect(String(refused)).not.toContain(secret);
+    },
+    TIMEOUT_MS,
+  );
 });
 
 async function takeOffsets(consumer: Consumer, count: number): Promise<number[]> {
   const offsets: number[] = [];
-  while (offsets.length < count) offsets.push(...(await consumer.take(count - offsets.length)).map(({ offset }) => offset));
+  while (offsets.length < count)
+    offsets.push(...(await consumer.take(count - offsets.length)).map(({ offset }) => offset));
   return offsets;
 }
 

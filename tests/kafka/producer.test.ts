@@ -6,7 +6,12 @@ import { type Library, MockCluster, Producer, type ProducerOptions } from "../..
 import { bytes } from "../bus/owner.ts";
 import { CROSSINGS, testLibrary } from "./library.ts";
 
-const BROKER_ERROR = { notEnoughReplicas: 19, notLeader: 6, invalidProducerEpoch: 47, outOfOrderSequence: 45 } as const;
+const BROKER_ERROR = {
+  notEnoughReplicas: 19,
+  notLeader: 6,
+  invalidProducerEpoch: 47,
+  outOfOrderSequence: 45,
+} as const;
 
 for (const crossing of CROSSINGS) {
   describe(`the producer, ${crossing}`, () => {
@@ -40,7 +45,9 @@ for (const crossing of CROSSINGS) {
       const topic = newTopic(12);
       const keys = [...Array.from({ length: 200 }, (_, at) => `key-${at}`), "", "ñandú", "21", "foobar"];
       const positions = await producer.produce(keys.map((key) => record(topic, { key: bytes(key) })));
-      expect(positions.map(({ partition }) => partition)).toEqual(keys.map((key) => partitionOf(bytes(key), 12)));
+      expect(positions.map(({ partition }) => partition)).toEqual(
+        keys.map((key) => partitionOf(bytes(key), 12)),
+      );
     });
 
     test("retries what the broker refuses for a moment, in order and without duplicates", async () => {
@@ -49,7 +56,9 @@ for (const crossing of CROSSINGS) {
       await producer.produce([record(topic)]);
       cluster.pushErrors("produce", [BROKER_ERROR.notEnoughReplicas, BROKER_ERROR.notLeader, 0]);
       const calls = await Promise.all(Array.from({ length: 50 }, () => producer.produce([record(topic)])));
-      expect(calls.map(([position]) => position?.offset)).toEqual(Array.from({ length: 50 }, (_, at) => at + 1));
+      expect(calls.map(([position]) => position?.offset)).toEqual(
+        Array.from({ length: 50 }, (_, at) => at + 1),
+      );
     });
 
     test("says possibly persisted when the broker's answer never came", async () => {
@@ -68,24 +77,35 @@ for (const crossing of CROSSINGS) {
     }, 20_000);
 
     test("says that nothing was written, and that waiting helps, when no broker can be reached", async () => {
-      const producer = await open({ config: { "bootstrap.servers": "127.0.0.1:1", "message.timeout.ms": 500 } });
-      expect(await rejection(producer.produce([record("t")]))).toMatchObject({ code: "broker", retryable: true });
+      const producer = await open({
+        config: { "bootstrap.servers": "127.0.0.1:1", "message.timeout.ms": 500 },
+      });
+      expect(await rejection(producer.produce([record("t")]))).toMatchObject({
+        code: "broker",
+        retryable: true,
+      });
     });
 
     test("waits for room instead of exceeding its bounds, and keeps the order of those who wait", async () => {
       const producer = await open({ mostRecords: 10, mostBytes: 10_000 });
       const topic = newTopic();
       let highest = 0;
+      cluster.delayBroker(20); // so that what is in flight can be seen
+      const sample = setInterval(() => (highest = Math.max(highest, producer.inFlight.records)), 1);
       const done: number[] = [];
       const calls = Array.from({ length: 30 }, async (_, call) => {
-        const positions = await producer.produce(Array.from({ length: 7 }, () => record(topic, { value: new Uint8Array(300) })));
-        highest = Math.max(highest, producer.inFlight.records);
+        const positions = await producer.produce(
+          Array.from({ length: 7 }, () => record(topic, { value: new Uint8Array(300) })),
+        );
         done.push(call);
         return positions.map(({ offset }) => offset);
       });
-      expect((await Promise.all(calls)).flat()).toEqual([...Array(210).keys()]);
+      const offsets = await Promise.all(calls);
+      clearInterval(sample);
+      cluster.delayBroker(0);
+      expect(offsets.flat()).toEqual([...Array(210).keys()]);
       expect(done).toEqual([...done.keys()]);
-      expect(highest).toBeLessThanOrEqual(10);
+      expect(highest).toBeWithin(1, 11);
       expect(producer.inFlight).toEqual({ records: 0, bytes: 0 });
     });
 
@@ -100,7 +120,11 @@ for (const crossing of CROSSINGS) {
     test("refuses a record that is too large and writes those before it", async () => {
       const producer = await open();
       const topic = newTopic();
-      const failed = producer.produce([record(topic), record(topic, { value: new Uint8Array(2_000_000) }), record(topic)]);
+      const failed = producer.produce([
+        record(topic),
+        record(topic, { value: new Uint8Array(2_000_000) }),
+        record(topic),
+      ]);
       expect(await rejection(failed)).toMatchObject({ code: "record_too_large", retryable: false });
       expect((await producer.produce([record(topic)]))[0]?.offset).toBe(1);
     });

@@ -5,6 +5,7 @@ import { silentLog } from "../../runtime/ground/log.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
 import { createPostgresStore } from "../../runtime/store/postgres.ts";
 import { createDatabase } from "../services/postgres.ts";
+import { rejectionOf } from "./rejection.ts";
 
 const log = silentLog;
 
@@ -22,7 +23,9 @@ test("four migrators at once apply each version once", async () => {
   const applied = await Promise.all(Array.from({ length: 4 }, () => migrate({ url, schema: "cauce", log })));
   expect(applied.flat()).toEqual([1]);
   await withSql(url, async (sql) => {
-    expect([...(await sql`SELECT version, name FROM cauce.migration`)]).toEqual([{ version: 1, name: "schedule" }]);
+    expect([...(await sql`SELECT version, name FROM cauce.migration`)]).toEqual([
+      { version: 1, name: "schedule" },
+    ]);
   });
   expect(await migrate({ url, schema: "cauce", log })).toEqual([]);
 });
@@ -45,7 +48,10 @@ test("four processes at once start on an empty database", async () => {
 test("a database that is newer than this code is left alone", async () => {
   const url = await createDatabase("store_newer");
   await migrate({ url, schema: "cauce", log });
-  await withSql(url, (sql) => sql`INSERT INTO cauce.migration (version, name) VALUES (999, 'from the future')`);
+  await withSql(
+    url,
+    (sql) => sql`INSERT INTO cauce.migration (version, name) VALUES (999, 'from the future')`,
+  );
   const store = await createPostgresStore({ url, app: "a" });
   expect(await store.nextDueMs(["t"])).toBeNull();
   await store.close();
@@ -83,9 +89,11 @@ test("every table, column, view and function says what it is", async () => {
 
 test("an address that cannot be read and a schema that cannot be named are refused, without the password", async () => {
   const bad = createPostgresStore({ url: "postgres://ada:canary@:::/x", app: "a" });
-  await expect(bad).rejects.toMatchObject({ code: "config_invalid" });
+  expect(await rejectionOf(bad)).toMatchObject({ code: "config_invalid" });
   await bad.catch((error: unknown) => expect(Bun.inspect(error)).not.toContain("canary"));
   const odd = createPostgresStore({ url: "postgres://h/x", app: "a", schema: 'x"; DROP' });
-  await expect(odd).rejects.toMatchObject({ code: "config_invalid" });
-  await expect(createPostgresStore({ url: "postgres://h/x", app: "" })).rejects.toMatchObject({ code: "config_invalid" });
+  expect(await rejectionOf(odd)).toMatchObject({ code: "config_invalid" });
+  expect(await rejectionOf(createPostgresStore({ url: "postgres://h/x", app: "" }))).toMatchObject({
+    code: "config_invalid",
+  });
 });

@@ -1,11 +1,15 @@
-import { afterAll } from "bun:test";
+import { afterAll, beforeAll } from "bun:test";
 import postgres from "postgres";
 import { createPostgresStore } from "../../runtime/store/postgres.ts";
 import { createDatabase } from "../services/postgres.ts";
 import { storeContract } from "./contract.ts";
 
-const url = await createDatabase("store_contract");
-const sql = postgres(url, { max: 1, onnotice: () => undefined });
+let url: string;
+let sql: postgres.Sql;
+beforeAll(async () => {
+  url = await createDatabase("store_contract");
+  sql = postgres(url, { max: 1, onnotice: () => undefined });
+});
 afterAll(() => sql.end());
 let apps = 0;
 

@@ -12,7 +12,7 @@ import { ask } from "../loadgen/door.ts";
 import { questionId } from "../questions/identity.ts";
 import { QUESTIONS } from "./questions.ts";
 import { labelOf, openScreen, type Screen } from "./screen.ts";
-import { ARROW, wordsOf } from "./way.ts";
+import { ARROW, inOrder, wordsOf } from "./way.ts";
 
 export interface DemoOptions {
   /** The door's address. */
@@ -95,14 +95,15 @@ function traveller(index: number, screen: Screen): Traveller {
     if (words !== null) screen.add(index, words);
     if (step.step === "stored" || step.step === "failed" || step.step === "dead") resolve();
   };
+  const saw = inOrder(tell);
   return {
     ended,
-    saw: (step) => (early === null ? tell(step) : void early.push(step)),
+    saw: (step) => (early === null ? saw(step) : void early.push(step)),
     queued() {
       screen.add(index, "queued");
       const seen = early ?? [];
       early = null;
-      for (const step of seen) tell(step);
+      for (const step of seen) saw(step);
     },
     hit: () => screen.add(index, "hit"),
   };

@@ -36,6 +36,38 @@ export function wordsOf({ step, detail }: Pick<QuestionStep, "step" | "detail">)
   }
 }
 
+/**
+ * Steps in the order of the way. A step is seen when its message is settled, and the next handler is sometimes quicker
+ * than that: what follows an attempt is held until the attempt's own end was seen. Repeats of a message are left out.
+ */
+export function inOrder(tell: (step: QuestionStep) => void): (step: QuestionStep) => void {
+  const begun = new Set<string>();
+  let attemptIsOpen = false;
+  let held: QuestionStep[] = [];
+  const see = (step: QuestionStep) => {
+    const follows = step.step === "generating" || step.step === "stored" || step.step === "failed";
+    if (follows && attemptIsOpen) {
+      held.push(step);
+      return;
+    }
+    if (follows) attemptIsOpen = step.step === "generating";
+    tell(step);
+    if (step.step !== "scored" && step.step !== "waiting") return;
+    attemptIsOpen = false;
+    const waiting = held;
+    held = [];
+    for (const next of waiting) see(next);
+  };
+  return (step) => {
+    if (step.step === "generating") {
+      const message = step.messageId ?? "";
+      if (begun.has(message)) return;
+      begun.add(message);
+    }
+    see(step);
+  };
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   rate_limit: "429",
   timeout: "timeout",

@@ -49,7 +49,7 @@ COMMENT ON COLUMN {schema}.scheduled.reason IS 'Why it waits, in a word or two.'
 COMMENT ON COLUMN {schema}.scheduled.error IS 'The failure in words, at most 2000 characters; empty where nothing failed.';
 COMMENT ON COLUMN {schema}.scheduled.attempts IS 'Attempts spent so far.';
 COMMENT ON COLUMN {schema}.scheduled.deferrals IS 'Delays so far that cost no attempt, such as rate limits.';
-COMMENT ON COLUMN {schema}.scheduled.born_at IS 'When the first message of this line was born; its greatest age counts from here.';
+COMMENT ON COLUMN {schema}.scheduled.born_at IS 'When the message was made; retries keep it, and its greatest age counts from here.';
 COMMENT ON COLUMN {schema}.scheduled.created_at IS 'When the row was written.';
 COMMENT ON COLUMN {schema}.scheduled.due_at IS 'Not before this moment of the database''s clock is the message published. Finite: a message that waits for ever is a cancelled one.';
 
@@ -168,6 +168,46 @@ SELECT
   partition, "offset", message_key AS message_id
 FROM {schema}.dead_letters;
 COMMENT ON VIEW {schema}.dead_letter IS 'Messages that died, with cause and words; readable whatever the bytes are.';
+
+-- Plans that must walk scheduled_claim whatever the statistics say: a plan that was made while the table was empty
+-- reads and sorts all of it once a storm of retries has filled it (measured: inserts of 5k rows/s instead of 20k).
+
+CREATE FUNCTION {schema}.next_due(of_app text, of_topic text, later_than timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+BEGIN
+  RETURN (
+    SELECT s.due_at FROM {schema}.scheduled AS s
+    WHERE s.app = of_app AND s.topic = of_topic AND s.due_at > later_than
+    ORDER BY s.due_at, s.id
+    LIMIT 1
+  );
+END $$;
+COMMENT ON FUNCTION {schema}.next_due(text, text, timestamptz) IS 'The first due time of a topic after a moment, or null.';
+
+CREATE FUNCTION {schema}.topic_counts(of_app text, most bigint)
+RETURNS TABLE (topic text, waiting integer, due integer, oldest_due_ms float8)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+  -- Topics are found by hopping through the index, one step each.
+  topic := (SELECT s.topic FROM {schema}.scheduled AS s WHERE s.app = of_app ORDER BY s.topic LIMIT 1);
+  WHILE topic IS NOT NULL LOOP
+    waiting := (SELECT count(*) FROM (
+      SELECT 1 FROM {schema}.scheduled AS s WHERE s.app = of_app AND s.topic = topic_counts.topic LIMIT most) AS w);
+    due := (SELECT count(*) FROM (
+      SELECT 1 FROM {schema}.scheduled AS s
+      WHERE s.app = of_app AND s.topic = topic_counts.topic AND s.due_at <= now() LIMIT most) AS d);
+    oldest_due_ms := greatest(0, extract(epoch FROM
+      clock_timestamp() - {schema}.next_due(of_app, topic_counts.topic, '-infinity')) * 1000);
+    RETURN NEXT;
+    topic := (
+      SELECT s.topic FROM {schema}.scheduled AS s
+      WHERE s.app = of_app AND s.topic > topic_counts.topic ORDER BY s.topic LIMIT 1);
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION {schema}.topic_counts(text, bigint) IS 'Per topic: rows that wait and rows that are due, each counted up to a bound, and how late the oldest is in ms.';
 
 -- Whoever else writes rows or moves due times wakes the schedulers too. NOTIFY is folded within a transaction and
 -- delivered at its commit. The runtime's own inserts decide for themselves (see insert.sql) and say so in cauce.writer.

@@ -14,6 +14,7 @@ WITH buried AS (
     handler, message_key, delivery, topic, partition, position, key, value, header_names, header_values,
     cause, error, attempts, deferrals
   )
+  ORDER BY handler, message_key, delivery
   ON CONFLICT DO NOTHING
   RETURNING id
 )

@@ -1,4 +1,5 @@
 -- Writes rows that wait; a key that was ever written is skipped. One statement, so one transaction of its own.
+-- Keys are written in one order by everybody: batches with the same keys in other orders would wait for each other.
 -- It wakes the schedulers only where a row comes before all that its topic already waits for. A known row that is due
 -- within a second does not count: it may be published, and the next due time read, before this statement commits.
 -- NOTIFY takes a lock for the whole cluster at commit, so a storm of retries must not pay it once per insert.
@@ -7,13 +8,14 @@ WITH given AS MATERIALIZED (
   FROM unnest(
     $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::text[],
     $11::text[], $12::text[], $13::text[], $14::integer[], $15::integer[], $16::float8[], $17::float8[]
-  ) AS g(
+  ) WITH ORDINALITY AS g(
     handler, message_id, message_key, delivery, kind, topic, key, value, header_names, header_values,
-    reason, error, attempts, deferrals, born_at_ms, delay_ms
+    reason, error, attempts, deferrals, born_at_ms, delay_ms, position
   )
 ), fresh AS (
   INSERT INTO {schema}.schedule_key (app, handler, message_key, delivery, row_id)
   SELECT $1, handler, message_key, delivery, id FROM given
+  ORDER BY handler, message_key, delivery
   ON CONFLICT DO NOTHING
   RETURNING row_id
 ), live AS (
@@ -29,18 +31,10 @@ WITH given AS MATERIALIZED (
 ), earliest AS (
   SELECT topic, min(due_at) AS due_at FROM live GROUP BY topic
 ), news AS (
-  SELECT earliest.topic
-  FROM earliest LEFT JOIN LATERAL (
-    SELECT true AS before
-    FROM {schema}.scheduled AS known
-    WHERE known.app = $1 AND known.topic = earliest.topic
-      AND known.due_at > now() + interval '1 second' AND known.due_at <= earliest.due_at
-    ORDER BY known.due_at, known.id
-    LIMIT 1
-  ) AS known ON true
-  WHERE known.before IS NULL
+  SELECT FROM earliest
+  WHERE coalesce({schema}.next_due($1, topic, now() + interval '1 second') > due_at, true)
 )
 SELECT
   set_config('cauce.writer', 'runtime', true) AS writer,
-  (SELECT count(*)::integer FROM live) AS added,
+  (SELECT string_agg((given.position - 1)::text, ',') FROM given JOIN fresh ON fresh.row_id = given.id) AS added,
   (SELECT pg_notify({channel}, $1) FROM news LIMIT 1) AS announced

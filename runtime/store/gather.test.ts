@@ -1,0 +1,73 @@
+import { expect, test } from "bun:test";
+import { CauceError } from "../ground/errors.ts";
+import { gatherInserts } from "./gather.ts";
+import type { ScheduledMessage } from "./store.ts";
+
+const row = (messageId: string): ScheduledMessage => ({
+  handler: "h",
+  messageId,
+  delivery: 0,
+  record: { topic: "t", key: null, value: null, headers: [] },
+  kind: "retry",
+  reason: "",
+  error: "",
+  attempts: 0,
+  deferrals: 0,
+  delayMs: 0,
+  bornAtMs: 0,
+});
+
+/** Inserts that end when told, over a set of keys. */
+function held(refused = "") {
+  const keys = new Set<string>();
+  const batches: string[][] = [];
+  const gates: (() => void)[] = [];
+  async function insert(batch: readonly ScheduledMessage[]) {
+    batches.push(batch.map(({ messageId }) => messageId));
+    await new Promise<void>((resolve) => gates.push(resolve));
+    if (batch.some(({ messageId }) => messageId === refused)) throw new CauceError("database", "refused");
+    const added = batch.flatMap(({ messageId }, position) => (keys.has(messageId) ? [] : [position]));
+    for (const { messageId } of batch) keys.add(messageId);
+    return new Set(added);
+  }
+  const open = async () => {
+    for (let turn = 0; turn < 30; turn++) {
+      gates.shift()?.();
+      await Promise.resolve();
+    }
+  };
+  return { insert, batches, open };
+}
+
+test("calls that come while one is under way go together, and each hears of its own new rows", async () => {
+  const { insert, batches, open } = held();
+  const schedule = gatherInserts({ insert, atOnce: 1, rows: 100 });
+  const counts = Promise.all([
+    schedule([row("a")]),
+    schedule([row("b"), row("c")]),
+    schedule([row("c"), row("d"), row("d")]),
+    schedule([row("a")]),
+  ]);
+  await open();
+  expect(await counts).toEqual([1, 2, 1, 0]);
+  expect(batches).toEqual([["a"], ["b", "c", "d", "a"]]);
+});
+
+test("a gathered insert stops growing at its bound, and a larger call goes alone", async () => {
+  const { insert, batches, open } = held();
+  const schedule = gatherInserts({ insert, atOnce: 1, rows: 2 });
+  const counts = Promise.all(
+    [["a"], ["b"], ["c"], ["d", "e", "f"], ["g"]].map((ids) => schedule(ids.map(row))),
+  );
+  await open();
+  await counts;
+  expect(batches).toEqual([["a"], ["b", "c"], ["d", "e", "f"], ["g"]]);
+});
+
+test("a row that Postgres refuses fails its own caller alone", async () => {
+  const { insert, open } = held("bad");
+  const schedule = gatherInserts({ insert, atOnce: 1, rows: 100 });
+  const results = Promise.allSettled([schedule([row("a")]), schedule([row("bad")]), schedule([row("b")])]);
+  await open();
+  expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+});
