@@ -9,7 +9,9 @@ import type { Bus, BusTrouble, IncomingRecord, Subscription, TopicPartition } fr
 import { pause } from "../ground/clock.ts";
 import { CauceError } from "../ground/errors.ts";
 import type { Store } from "../store/store.ts";
+
 import { Committer } from "./committer.ts";
+import { Intake } from "./intake.ts";
 import { Lanes } from "./lanes.ts";
 import { LIMITS } from "./limits.ts";
 import { isSettled, type Settled } from "./outcome.ts";
@@ -51,13 +53,9 @@ export class Consumer {
   readonly #partitions = new Map<string, OwnedPartition>();
   readonly #committer: Committer;
   readonly #stop = new AbortController();
-  readonly #perPartition: number;
-  readonly #inTotal: number;
+  readonly #intake: Intake;
   #subscription: Subscription | null = null;
   #loop: Promise<void> = Promise.resolve();
-  #buffered = 0;
-  #bufferedBytes = 0;
-  #room: (() => void) | null = null;
   /** What the handler lacks, by the number of runs that found it missing. */
   #unavailable = 0;
   #waitingFor: string | null = null;
@@ -65,8 +63,13 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     this.#options = options;
     const { concurrency } = options.handler;
-    this.#perPartition = Math.max(2 * concurrency, LIMITS.leastBufferedPerPartition);
-    this.#inTotal = 4 * this.#perPartition;
+    this.#intake = new Intake({
+      concurrency,
+      clock: options.clock,
+      partitions: () => this.#partitions.values(),
+      pause: (partitions) => this.#subscription?.pause(partitions),
+      resume: (partition) => this.#subscription?.resume([partition]),
+    });
     this.#lanes = new Lanes({ concurrency, run: (task) => this.#run(task) });
     this.#committer = new Committer({
       clock: options.clock,
@@ -99,7 +102,7 @@ export class Consumer {
       handler: this.#options.handler.name,
       ready: this.#subscription?.ready ?? false,
       inFlight: this.#lanes.running,
-      buffered: this.#buffered,
+      buffered: this.#intake.records,
       pausedPartitions,
       waitingFor: this.#waitingFor,
       lag: this.#subscription?.lag() ?? [],
@@ -114,7 +117,7 @@ export class Consumer {
   async stop(deadlineMs: number): Promise<void> {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
-    this.#room?.();
+    this.#intake.wake();
     await this.#giveBack([...this.#partitions.values()], deadlineMs);
     await this.#subscription?.close();
     await this.#loop;
@@ -123,9 +126,9 @@ export class Consumer {
 
   async #takeAll(subscription: Subscription): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const room = this.#inTotal - this.#buffered + this.#setAside();
-      if (room <= 0 || this.#bufferedBytes >= LIMITS.bufferedBytes) {
-        await this.#roomOrStall();
+      const { room } = this.#intake;
+      if (room <= 0) {
+        await this.#intake.freed();
         continue;
       }
       const records = await subscription.take(Math.min(room, LIMITS.takeRecords));
@@ -134,35 +137,12 @@ export class Consumer {
     }
   }
 
-  /** Waits for room. A partition that holds its share and makes no progress meanwhile is set aside: others go on. */
-  async #roomOrStall(): Promise<void> {
-    const { clock } = this.#options;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#room = resolve;
-    const cancel = clock.after(LIMITS.stallMs, () => {
-      const stalled = [...this.#partitions.values()].filter(
-        (partition) =>
-          !partition.paused &&
-          partition.buffered >= this.#perPartition &&
-          clock.monotonicMs() - partition.progressMs >= LIMITS.stallMs,
-      );
-      for (const partition of stalled) partition.paused = true;
-      if (stalled.length > 0) this.#subscription?.pause(stalled);
-      resolve();
-    });
-    await promise;
-    cancel();
-    this.#room = null;
-  }
-
   #accept(record: IncomingRecord): void {
     const partition = this.#partitions.get(partitionName(record));
     if (partition === undefined || !partition.active) return;
     const bytes = (record.value?.byteLength ?? 0) + (record.key?.byteLength ?? 0);
     const task = { record, ticket: partition.frontier.begin(record.offset), partition, bytes };
-    partition.buffered++;
-    this.#buffered++;
-    this.#bufferedBytes += bytes;
+    this.#intake.add(task);
     this.#lanes.push(this.#laneOf(record), task);
   }
 
@@ -202,7 +182,7 @@ export class Consumer {
         partition.ended();
       }
     }
-    this.#release(task);
+    this.#intake.remove(task);
   }
 
   /** @returns whether the message is settled for good. */
@@ -284,25 +264,6 @@ export class Consumer {
           });
       },
     };
-  }
-
-  #release(task: Task): void {
-    const { partition } = task;
-    partition.buffered--;
-    this.#buffered--;
-    this.#bufferedBytes -= task.bytes;
-    if (partition.paused && partition.active && partition.buffered <= this.#perPartition / 2) {
-      partition.paused = false;
-      this.#subscription?.resume([partition]);
-    }
-    this.#room?.();
-  }
-
-  /** Records of paused partitions: they leave the room of the others alone. */
-  #setAside(): number {
-    let records = 0;
-    for (const partition of this.#partitions.values()) if (partition.paused) records += partition.buffered;
-    return records;
   }
 
   #assigned(partitions: readonly TopicPartition[]): void {

@@ -81,6 +81,8 @@ function openPool({ url, connections, deadlineMs }: Required<DatabaseOptions>, o
   const client = postgres(url, {
     max: connections,
     connect_timeout: Math.max(1, Math.ceil(deadlineMs / 1_000)),
+    // Its query of array types, when it fails, rejects a promise that nobody holds.
+    fetch_types: false,
     // Connections end only when something is wrong: then no transaction of this pool goes on.
     max_lifetime: null,
     // A pool that met a dead server must try again soon, not after postgres.js's growing pauses.
