@@ -38,10 +38,10 @@ export function linkLibraries(nativeDir: string): void {
     if (!isObject(entry)) continue;
     const { source, target } = entry;
     if (typeof source !== "string" || typeof target !== "string") continue;
-    const link = join(dirname(nativeDir), target);
-    // Names inside one folder only: a list that points elsewhere is not followed.
-    if (dirname(source) !== dirname(target) || dirname(link) !== join(nativeDir, "lib")) continue;
-    makeLink(basename(source), link);
+    // Names inside one folder only: a list that points elsewhere is not followed. The list speaks of the folder as
+    // `native`, whatever a copy of it is called.
+    if (dirname(source) !== "native/lib" || dirname(target) !== "native/lib") continue;
+    makeLink(basename(source), join(nativeDir, "lib", basename(target)));
   }
 }
 
@@ -61,7 +61,11 @@ export async function copyNative(
   );
   const temporary = await mkdtemp(join(options.home, "copying-native-"));
   try {
-    await cp(native.dir, temporary, { recursive: true, filter: (path) => !path.endsWith(".a") });
+    await cp(native.dir, temporary, {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: (path) => !path.endsWith(".a"),
+    });
     chmodSync(temporary, 0o755);
     linkLibraries(temporary);
     await rename(temporary, target);

@@ -5,10 +5,12 @@
  * Never here: the runtime's pool (drizzle changes the parsers of the client it is given, so they never share one).
  */
 import { Unavailable } from "cauce";
+import { databaseFailure } from "cauce/run";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { storageFailure } from "./failure.ts";
-import { carefulBegin } from "./transaction.ts";
+import { openLines, type Line } from "./lines.ts";
+import { transact, type Session } from "./transaction.ts";
 
 export type Queries = PostgresJsDatabase;
 
@@ -23,76 +25,72 @@ export interface Database {
 
 export interface DatabaseOptions {
   readonly url: string;
-  /** Connections at most. Default 8. */
+  /** Connections at most, and calls of `run` at once; more wait. Default 8. */
   readonly connections?: number;
   /** One call of `run` takes no longer, in ms. Default 5000. */
   readonly deadlineMs?: number;
 }
 
 const CLOSE_SECONDS = 2;
-/** What still runs on a pool that was too slow once may end within this. */
-const DRAIN_SECONDS = 5;
 
 export function openDatabase({ url, connections = 8, deadlineMs = 5_000 }: DatabaseOptions): Database {
-  const open = () => {
-    const opened: Pool = openPool({ url, connections, deadlineMs }, () => replace(opened, 0));
-    return opened;
-  };
-  let pool = open();
-  let closed = false;
-
-  /** After a restart of the server, postgres.js may go on writing to sockets that are gone: a new pool never does. */
-  function replace(used: Pool, drainSeconds: number): void {
-    if (used !== pool || closed) return;
-    pool = open();
-    void used.client.end({ timeout: drainSeconds }).catch(() => {});
-  }
-
+  const lines = openLines((ended) => openClient({ url, deadlineMs, ended }), connections);
   return {
     async run(what, queries) {
-      const used = pool;
       const { promise: late, reject } = Promise.withResolvers<never>();
+      let line: Line | null = null;
+      let expired = false;
       const timer = setTimeout(() => {
-        replace(used, DRAIN_SECONDS);
+        expired = true;
+        // What it was asked is still on its way: nobody else may use it.
+        if (line !== null) line.lost = true;
         reject(new Unavailable(`${what}: Postgres gave no answer within ${deadlineMs} ms`));
       }, deadlineMs);
+      const answer = async () => {
+        line = await lines.take();
+        try {
+          if (expired) return await late;
+          return await queries(queriesOn(line));
+        } catch (thrown) {
+          if (databaseFailure(thrown).code === "unavailable") line.lost = true;
+          throw thrown;
+        } finally {
+          lines.giveBack(line);
+        }
+      };
       try {
-        return await Promise.race([queries(used.db), late]);
+        return await Promise.race([answer(), late]);
       } catch (thrown) {
         throw storageFailure(what, thrown);
       } finally {
         clearTimeout(timer);
       }
     },
-    async close() {
-      closed = true;
-      await pool.client.end({ timeout: CLOSE_SECONDS });
-    },
+    close: () => lines.close(CLOSE_SECONDS),
   };
 }
 
-interface Pool {
-  readonly client: postgres.Sql;
-  readonly db: Queries;
+function queriesOn(line: Line): Queries {
+  const begin = (work: (session: Session) => Promise<unknown>) => transact(line, work);
+  return drizzle(Object.assign(line.client, { begin }));
 }
 
-function openPool({ url, connections, deadlineMs }: Required<DatabaseOptions>, onLost: () => void): Pool {
-  let lost = false;
-  const client = postgres(url, {
-    max: connections,
+function openClient(options: {
+  readonly url: string;
+  readonly deadlineMs: number;
+  /** Its connection has ended. */
+  readonly ended: () => void;
+}): postgres.Sql {
+  const { url, deadlineMs, ended } = options;
+  return postgres(url, {
+    max: 1,
     connect_timeout: Math.max(1, Math.ceil(deadlineMs / 1_000)),
     // Its query of array types, when it fails, rejects a promise that nobody holds.
     fetch_types: false,
-    // Connections end only when something is wrong: then no transaction of this pool goes on.
+    // Connections end only when something is wrong.
     max_lifetime: null,
-    // A pool that met a dead server must try again soon, not after postgres.js's growing pauses.
-    backoff: () => 0.2,
     onnotice: () => {},
-    onclose: () => {
-      lost = true;
-      onLost();
-    },
+    onclose: ended,
     connection: { application_name: "cauce llm", statement_timeout: deadlineMs },
   });
-  return { client, db: drizzle(Object.assign(client, { begin: carefulBegin(client, () => lost) })) };
 }
