@@ -20,6 +20,7 @@ import { persist } from "./engine/persist.ts";
 import { systemClock } from "./ground/clock.ts";
 import type { Log } from "./ground/log.ts";
 import type { Handler } from "./handler/handler.ts";
+import type { Readiness } from "./ingress/start.ts";
 import { openDoor } from "./main/door.ts";
 import { openInfrastructure, type Infrastructure } from "./main/infrastructure.ts";
 import type { Project } from "./main/project.ts";
@@ -47,8 +48,13 @@ export interface Running {
   readonly url: string | null;
   readonly parts: readonly PartLine[];
   readonly tryLine: string | null;
-  /** Resolves when the embedded broker died: everything must be started anew. */
-  readonly brokerGone: Promise<void>;
+  /** Are broker, database and all assignments there? As `/readyz` answers. */
+  readonly readiness: () => Readiness;
+  /**
+   * Resolves when the embedded broker is gone: it `died`, and everything must be started anew, or somebody `stopped` it, and
+   * with it what this process works on.
+   */
+  readonly brokerGone: Promise<"died" | "stopped">;
   /**
    * Stops taking, drains (at most `drainMs`, by default as the setting says; 0 gives up what runs), commits, leaves, closes: in
    * seconds, whatever the infrastructure does.
@@ -175,6 +181,7 @@ export async function start(options: StartOptions): Promise<Running> {
         ...partsOf(selection, door?.url ?? null, settings.port),
       ],
       tryLine: door === null ? null : (started.tryLine?.(door.url) ?? null),
+      readiness: telemetry.door.ready,
       brokerGone: infrastructure.brokerGone,
       stop,
     };
@@ -231,7 +238,7 @@ function observe(handler: Handler, started: Started<unknown>, telemetry: Telemet
       if (room !== null && outcome.kind === "done") {
         for (const { record } of outcome.publish) room.seen(record.topic, record.value?.byteLength ?? 0);
       }
-      started.observe?.(settledStep(handler, processed, outcome, systemClock.nowMs()));
+      started.observe?.(settledStep(handler, processed, outcome));
     },
   };
 }

@@ -4,7 +4,7 @@
  * In: a project's folder, the environment, the terminal. Out: the exit code. An embedded broker that dies is replaced
  * and everything is started anew on it. Never here: what is started (main.ts).
  */
-import { systemClock } from "../ground/clock.ts";
+import { pause, systemClock } from "../ground/clock.ts";
 import { messageOf } from "../ground/errors.ts";
 import { start, type Running } from "../main.ts";
 import { loadProject } from "../main/project.ts";
@@ -18,24 +18,35 @@ export interface CommandOptions {
   readonly console: Console;
 }
 
+/** A start is told when everything is there, or after this long with what is still missing. */
+const TELL_AFTER_MS = 10_000;
+const LOOK_EVERY_MS = 25;
+
 export async function runHandlers(options: CommandOptions): Promise<number> {
   const { console, environment } = options;
-  const startedMs = systemClock.monotonicMs();
   const stop = onSignal(console);
   try {
     const project = await loadProject(options.projectDir);
-    for (let again = false; !stop.aborted; again = true) {
-      const attempt = { project, environment, log: console.log, report: console.report, signal: stop };
-      const running = await start(attempt);
-      const elapsedMs = again ? 0 : systemClock.monotonicMs() - startedMs;
-      tellStart({ app: project.application.name, elapsedMs, ...running }, console);
-      const why = await untilOver(running, stop);
-      if (why === "broker_gone") {
-        console.log.warn("the embedded broker is gone; starting another one", {
-          lost: "what was in flight on topics; open questions are asked again, waiting rows stay",
-        });
-      }
-      await (why === "broker_gone" ? running.stop(0) : running.stop());
+    let over: "signal" | "died" | "stopped" = "died";
+    while (over === "died") {
+      const startMs = systemClock.monotonicMs();
+      const running = await start({
+        project,
+        environment,
+        log: console.log,
+        report: console.report,
+        signal: stop,
+      });
+      const ended = untilOver(running, stop);
+      await Promise.race([untilReady(running, stop), ended]);
+      const elapsedMs = systemClock.monotonicMs() - startMs;
+      tellStart(
+        { app: project.application.name, elapsedMs, ...running, readiness: running.readiness() },
+        console,
+      );
+      over = await ended;
+      if (over !== "signal") console.log.warn(GONE[over]);
+      await (over === "signal" ? running.stop() : running.stop(0));
     }
     console.log.info("stopped");
     return 0;
@@ -46,12 +57,24 @@ export async function runHandlers(options: CommandOptions): Promise<number> {
   }
 }
 
-function untilOver(running: Running, stop: AbortSignal): Promise<"broker_gone" | "signal"> {
+const GONE = {
+  died: "the embedded broker is gone; starting another one. Open questions are asked again, waiting rows stay",
+  stopped: "the embedded services were stopped; this process ends too",
+} as const;
+
+async function untilReady(running: Running, stop: AbortSignal): Promise<void> {
+  const sinceMs = systemClock.monotonicMs();
+  while (!running.readiness().ready && !stop.aborted && systemClock.monotonicMs() - sinceMs < TELL_AFTER_MS) {
+    await pause(systemClock, LOOK_EVERY_MS, stop);
+  }
+}
+
+function untilOver(running: Running, stop: AbortSignal): Promise<"died" | "stopped" | "signal"> {
   const signalled = new Promise<"signal">((resolve) => {
     if (stop.aborted) resolve("signal");
     stop.addEventListener("abort", () => resolve("signal"), { once: true });
   });
-  return Promise.race([running.brokerGone.then(() => "broker_gone" as const), signalled]);
+  return Promise.race([running.brokerGone, signalled]);
 }
 
 /**

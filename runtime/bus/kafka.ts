@@ -134,8 +134,11 @@ class KafkaBus implements Bus {
       ...(groupProtocol ? { groupProtocol } : {}),
       ...(crossing ? { crossing } : {}),
       ...(onEvent ? { onEvent } : {}),
-      assigned: (partitions) =>
-        ownership.assigned(partitions.map(({ topic, partition }) => ({ topic, partition }))),
+      assigned: (partitions) => {
+        // A coordinator has answered: sooner than the next statistics say so.
+        this.#connected = true;
+        ownership.assigned(partitions.map(({ topic, partition }) => ({ topic, partition })));
+      },
       revoked: (partitions) => ownership.revoked(partitions),
       lost: (partitions) => ownership.lost(partitions),
       troubled: (trouble) => ownership.troubled(trouble),

@@ -58,16 +58,16 @@ export class MemorySubscription implements Subscription {
 
   async commit(offsets: readonly CommittedOffset[]): Promise<void> {
     await Promise.resolve();
-    for (const offset of offsets) {
-      if (!this.#positions.has(nameOf(offset))) {
-        throw new CauceError(
-          "broker",
-          `${nameOf(offset)} is not this member's any more: nothing was committed`,
-        );
-      }
-    }
     const { committed } = this.#broker.group(this.#options.group);
-    for (const offset of offsets) committed.set(nameOf(offset), offset.offset);
+    const ours = offsets.filter((offset) => this.#positions.has(nameOf(offset)));
+    for (const offset of ours) committed.set(nameOf(offset), offset.offset);
+    const foreign = offsets.filter((offset) => !ours.includes(offset)).map(nameOf);
+    if (foreign.length > 0) {
+      throw new CauceError(
+        "broker",
+        `not committed, because not this member's any more: ${foreign.join(", ")}`,
+      );
+    }
   }
 
   lag(): readonly (TopicPartition & { readonly records: number })[] {
@@ -96,7 +96,13 @@ export class MemorySubscription implements Subscription {
     const leaving = [...this.#positions.values()].filter((position) => !kept.has(nameOf(position)));
     if (leaving.length === 0) return;
     for (const position of leaving) position.paused = true;
-    await this.#options.ownership.revoked(leaving.map(({ topic, partition }) => ({ topic, partition })));
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, this.#options.drainMs);
+    const drained = this.#options.ownership.revoked(
+      leaving.map(({ topic, partition }) => ({ topic, partition })),
+    );
+    await Promise.race([drained, late.promise]);
+    clearTimeout(timer);
     for (const position of leaving) this.#positions.delete(nameOf(position));
   }
 

@@ -153,11 +153,12 @@ export class MemoryBus implements Bus {
   }
 
   async publish(records: readonly OutgoingRecord[]): Promise<readonly RecordPosition[]> {
-    await Promise.resolve();
     if (this.#closed) throw new CauceError("closed", "the bus is closed");
     const failure = this.failPublish?.();
     if (failure) throw failure;
-    return records.map((record) => this.broker.append(record, this.#nowMs()));
+    const positions = records.map((record) => this.broker.append(record, this.#nowMs()));
+    await Promise.resolve();
+    return positions;
   }
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {

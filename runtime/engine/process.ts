@@ -36,6 +36,8 @@ export interface Processed {
   readonly outcome: Outcome;
   /** Only for a retry: when, and why. */
   readonly verdict: Verdict | null;
+  /** When it was decided, in ms since 1970: before anything of it is carried out. */
+  readonly decidedAtMs: number;
   readonly emissions: readonly {
     readonly topic: string;
     readonly value: unknown;
@@ -67,6 +69,7 @@ export async function processRecord(
       value,
       outcome: unreadable(thrown, record, envelope, processing),
       verdict: null,
+      decidedAtMs: clock.nowMs(),
       emissions: [],
     };
   }
@@ -101,10 +104,24 @@ export async function processRecord(
       nowMs: clock.nowMs(),
     });
     const emissions = made.map((emission) => ({ ...emission, topic: emission.topic.name }));
-    return { envelope, value, outcome: { kind: "done", ...emitted }, verdict: null, emissions };
+    return {
+      envelope,
+      value,
+      outcome: { kind: "done", ...emitted },
+      verdict: null,
+      decidedAtMs: clock.nowMs(),
+      emissions,
+    };
   } catch (thrown) {
     if (signal.aborted)
-      return { envelope, value, outcome: { kind: "aborted" }, verdict: null, emissions: [] };
+      return {
+        envelope,
+        value,
+        outcome: { kind: "aborted" },
+        verdict: null,
+        decidedAtMs: clock.nowMs(),
+        emissions: [],
+      };
     verdict = decideRetry({
       thrown,
       envelope,
@@ -121,6 +138,7 @@ export async function processRecord(
     value,
     outcome: outcomeOf(verdict, record, envelope, processing),
     verdict,
+    decidedAtMs: clock.nowMs(),
     emissions: [],
   };
 }

@@ -48,7 +48,7 @@ export interface Infrastructure {
   readonly generation: string | null;
   readonly ensureTopics: (plans: readonly TopicPlan[]) => Promise<readonly TopicReport[]>;
   /** Resolves when an embedded broker is gone and with it all that was in flight. Never on a real one. */
-  readonly brokerGone: Promise<void>;
+  readonly brokerGone: Promise<"died" | "stopped">;
   readonly parts: readonly PartLine[];
   close(): Promise<void>;
 }
@@ -114,7 +114,7 @@ export async function openInfrastructure(options: InfrastructureOptions): Promis
       generation: embedded?.generation ?? null,
       ensureTopics:
         embedded === null ? (plans) => bus.ensureTopics(plans) : (plans) => embedded.createTopics(plans),
-      brokerGone: new Promise((resolve) => embedded?.onGone(() => resolve())),
+      brokerGone: new Promise((resolve) => embedded?.onGone(resolve)),
       parts: [
         broker.part,
         database.part,

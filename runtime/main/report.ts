@@ -4,6 +4,7 @@
  * In: lines about parts. Out: a readable block on a terminal, one JSON line elsewhere. Never here: secrets.
  */
 import type { Log } from "../ground/log.ts";
+import type { Readiness } from "../ingress/start.ts";
 
 export interface PartLine {
   readonly part: string;
@@ -15,6 +16,7 @@ export interface PartLine {
 export interface StartReport {
   readonly app: string;
   readonly elapsedMs: number;
+  readonly readiness: Readiness;
   readonly parts: readonly PartLine[];
   readonly tryLine: string | null;
 }
@@ -27,6 +29,8 @@ export function tellStart(
     to.log.info("up", {
       app: report.app,
       elapsed_ms: Math.round(report.elapsedMs),
+      ready: report.readiness.ready,
+      ...(!report.readiness.ready && { state: report.readiness.parts }),
       parts: report.parts,
       ...(report.tryLine !== null && { try: report.tryLine }),
     });
@@ -36,10 +40,14 @@ export function tellStart(
   const lines = report.parts.map(
     ({ part, what, standIn }) => `  ${part.padEnd(width)}  ${standIn ? "stand-in  " : "real      "}${what}`,
   );
+  const seconds = (report.elapsedMs / 1_000).toFixed(1);
+  const missing = Object.entries(report.readiness.parts).map(([part, state]) => `${part} ${state}`);
   to.write(
     [
       "",
-      `${report.app} is up after ${(report.elapsedMs / 1_000).toFixed(1)} s`,
+      report.readiness.ready
+        ? `${report.app} is up after ${seconds} s`
+        : `${report.app} is started after ${seconds} s and waits: ${missing.join(", ")}`,
       ...lines,
       ...(report.tryLine === null ? [] : ["", "Try:", `  ${report.tryLine}`]),
       "",

@@ -11,12 +11,13 @@ export function startedStep(handler: Handler, envelope: Envelope, value: unknown
   return { kind: "started", ...aboutMessage(handler, envelope), value, atMs };
 }
 
-export function settledStep(handler: Handler, processed: Processed, outcome: Settled, atMs: number): Step {
+export function settledStep(handler: Handler, processed: Processed, outcome: Settled): Step {
   const about = {
     kind: "settled",
     ...aboutMessage(handler, processed.envelope),
     value: processed.value,
-    atMs,
+    // Its outputs are on their way the moment they are published: the next handler's step may be told before this one.
+    atMs: processed.decidedAtMs,
   } as const;
   switch (outcome.kind) {
     case "done":

@@ -20,8 +20,9 @@ export interface LockOptions {
 }
 
 /** How often a waiting process looks again. */
-const LOOK_AGAIN_MS = 200;
-/** How often a waiting process says that it waits. */
+const LOOK_AGAIN_MS = 25;
+/** A short wait is nobody's concern; a longer one is said, and said again. */
+const SAY_AFTER_MS = 1_000;
 const SAY_SO_MS = 5_000;
 
 /** Runs `work` while holding the lock; waits for it as long as another process holds it. */
@@ -39,7 +40,7 @@ export async function holdLock<T>(options: LockOptions, work: () => Promise<T>):
 
 async function untilHeld(database: Database, options: LockOptions): Promise<void> {
   const startMs = performance.now();
-  let sayAtMs = 0;
+  let sayAtMs = SAY_AFTER_MS;
   while (!tryToHold(database)) {
     const waitedMs = performance.now() - startMs;
     if (waitedMs >= sayAtMs) {

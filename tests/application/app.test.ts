@@ -101,7 +101,7 @@ async function drain(): Promise<void> {
     );
     if (processed.outcome.kind !== "done") throw new Error(JSON.stringify(processed.outcome));
     const settled = { kind: "done" } as Parameters<typeof settledStep>[2];
-    started.observe?.(settledStep(handler, processed, settled, systemClock.nowMs()));
+    started.observe?.(settledStep(handler, processed, settled));
     processed.emissions.forEach((emission, index) => {
       queue.push({ topic: emission.topic, id: `${id}/${index}`, value: emission.value });
     });

@@ -40,22 +40,28 @@ export function openDatabase({ url, connections = 8, deadlineMs = 5_000 }: Datab
       const { promise: late, reject } = Promise.withResolvers<never>();
       let line: Line | null = null;
       let expired = false;
+      const giveBack = () => {
+        if (line !== null) lines.giveBack(line);
+        line = null;
+      };
       const timer = setTimeout(() => {
         expired = true;
         // What it was asked is still on its way: nobody else may use it.
         if (line !== null) line.lost = true;
+        giveBack();
         reject(new Unavailable(`${what}: Postgres gave no answer within ${deadlineMs} ms`));
       }, deadlineMs);
       const answer = async () => {
-        line = await lines.take();
+        const taken = await lines.take();
+        line = taken;
         try {
           if (expired) return await late;
-          return await queries(queriesOn(line));
+          return await queries(queriesOn(taken));
         } catch (thrown) {
-          if (databaseFailure(thrown).code === "unavailable") line.lost = true;
+          if (databaseFailure(thrown).code === "unavailable" && !expired) taken.lost = true;
           throw thrown;
         } finally {
-          lines.giveBack(line);
+          giveBack();
         }
       };
       try {
