@@ -47,7 +47,8 @@ const HOLDER = `
 import { holdLock } from ${JSON.stringify(join(import.meta.dir, "../../runtime/provision/lock.ts"))};
 await holdLock({ path: process.argv[2], title: "holding", report() {} }, async () => {
   console.log("held");
-  await new Promise(() => setInterval(() => undefined, 1000));
+  // A promise that nothing can resolve would be collected, and the lock with it.
+  await new Promise((resolve) => setTimeout(resolve, 3_600_000));
 });`;
 
 test("a lock is free again the moment its holder is killed", async () => {

@@ -1,0 +1,88 @@
+/**
+ * Asking as people do: over HTTP.
+ *
+ * In: a door's address, questions. Out: statuses and bodies. Never here: judging them.
+ */
+import { eventually } from "./stage.ts";
+
+export interface Question {
+  readonly title: string;
+  readonly content: string;
+  readonly best_answer: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: {
+    readonly id?: string;
+    readonly hit?: boolean;
+    readonly from?: string;
+    readonly queued?: boolean;
+    readonly state?: string;
+    readonly answer?: string;
+    readonly score?: number;
+    readonly title?: string;
+    readonly detail?: string;
+    readonly reason?: string;
+    readonly waiting_until?: string;
+    readonly below_threshold?: boolean;
+    readonly errors?: readonly { readonly field: string; readonly message: string }[];
+  };
+}
+
+/** A passage that no other question has, and a question that it answers. */
+export function question(topic: string, number: number): Question {
+  return {
+    title: `How many boats of ${topic} ${number} cross the bay?`,
+    content: `In ${topic} ${number} there is a harbour. Forty ${number} boats cross the bay every day. The fish is good.`,
+    best_answer: `Forty ${number} boats`,
+  };
+}
+
+export function questions(topic: string, howMany: number): Question[] {
+  return Array.from({ length: howMany }, (_, index) => question(topic, index + 1));
+}
+
+export async function ask(door: string, asked: unknown): Promise<Answer> {
+  return await post(door, JSON.stringify(asked));
+}
+
+/** Any bytes as the body of POST /query. */
+export async function post(
+  door: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  type = "application/json",
+): Promise<Answer> {
+  const response = await fetch(`${door}/query`, {
+    method: "POST",
+    headers: { "content-type": type },
+    body,
+    signal: AbortSignal.timeout(30_000),
+  });
+  return await read(response);
+}
+
+export async function get(door: string, path: string): Promise<Answer> {
+  return await read(await fetch(door + path, { signal: AbortSignal.timeout(30_000) }));
+}
+
+async function read(response: Response): Promise<Answer> {
+  const body = (await response.json()) as Answer["body"];
+  return { status: response.status, headers: response.headers, body };
+}
+
+/** Asks a question that must be accepted, and returns its id. */
+export async function queue(door: string, asked: Question): Promise<string> {
+  const { status, body } = await ask(door, asked);
+  if (status !== 202 || body.id === undefined) throw new Error(`${status}: ${JSON.stringify(body)}`);
+  return body.id;
+}
+
+/** Resolves with the status of a question once it is in one of the states. */
+export async function reaches(door: string, id: string, ...states: readonly string[]): Promise<Answer["body"]> {
+  return await eventually(`${id} is ${states.join(" or ")}`, async () => {
+    const { body } = await get(door, `/query/${id}`);
+    return states.includes(body.state ?? "") && body;
+  });
+}
