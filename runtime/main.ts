@@ -114,6 +114,7 @@ export async function start(options: StartOptions): Promise<Running> {
       },
       runs: { ingress: selection.ingress, handlers: selection.handlers.map((handler) => handler.name) },
       production: settings.nodeEnv === "production",
+      stopping: signal,
     };
     const started = await application.start(world);
     closers.push(() => started.close());
@@ -171,7 +172,7 @@ export async function start(options: StartOptions): Promise<Running> {
         log,
         observe: { published: telemetry.published },
       });
-      doors.push(() => scheduler.stop());
+      doors.push((drainMs) => scheduler.stop(drainMs));
     }
     return {
       url: door?.url ?? null,

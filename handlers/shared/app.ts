@@ -3,7 +3,7 @@
  *
  * In: the world that the runtime has started. Out: what it runs. Never here: what any of the parts does.
  */
-import { CauceError } from "cauce";
+import { CauceError, pause } from "cauce";
 import { application, type World } from "cauce/run";
 import { connectCache } from "./connect-cache.ts";
 import { connectModel } from "./connect-model.ts";
@@ -29,7 +29,13 @@ export default application({
     const { cache, parts: cacheParts } = connectCache(values, world);
     const database = openDatabase({ url: world.database.url });
     const repository = createRepository(database, world.database.schema);
-    await prepareTables(world, database);
+    try {
+      await prepareTables(world, database);
+    } catch (thrown) {
+      // A server that stays open keeps a process alive that has nothing to do.
+      await Promise.all([database.close(), asking.close()]);
+      throw thrown;
+    }
 
     const journal = createJournal({ write: (steps) => repository.writeSteps(steps), clock, log });
     const keeper = createKeeper({
@@ -83,9 +89,9 @@ export default application({
   },
 });
 
-/** A database that is away at the start is waited for, and said so. */
+/** A database that is away at the start is waited for, and said so. @throws CauceError `aborted` when told to stop. */
 async function prepareTables(
-  { database: { url, schema }, clock, log }: World<unknown>,
+  { database: { url, schema }, clock, log, stopping }: World<unknown>,
   database: Database,
 ): Promise<void> {
   for (let said = false; ; said = true) {
@@ -96,7 +102,8 @@ async function prepareTables(
     } catch (thrown) {
       if (!(thrown instanceof CauceError && thrown.code === "unavailable")) throw thrown;
       if (!said) log.warn("waiting for the database", { why: thrown.message });
-      await new Promise<void>((resolve) => void clock.after(MIGRATE_AGAIN_MS, resolve));
+      await pause(clock, MIGRATE_AGAIN_MS, stopping);
+      if (stopping.aborted) throw new CauceError("aborted", "stopped before the database was there");
     }
   }
 }

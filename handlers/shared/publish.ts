@@ -1,11 +1,11 @@
 /**
  * Publishes the request of a claim. Called by the one who won it, and again by the keeper where that never finished.
  *
- * In: a claim. Out: one message with an id that depends on the claim alone, so that repeats are one message to everybody
- * who goes by ids; and the mark that it is published.
+ * In: a claim. Out: one message with an id that depends on the claim (and an embedded broker's generation) alone, so that
+ * repeats are one message to everybody who goes by ids; and the mark that it is published.
  */
 import { CauceError } from "cauce";
-import type { Client } from "cauce/run";
+import type { Client, World } from "cauce/run";
 import { requests } from "../../schema/topics.ts";
 import type { Claim } from "./storage/claims.ts";
 import type { Repository } from "./storage/repository.ts";
@@ -13,6 +13,7 @@ import type { Repository } from "./storage/repository.ts";
 export interface Publishing {
   readonly client: Client;
   readonly repository: Pick<Repository, "markPublished" | "releaseClaim" | "failOpenQuestion">;
+  readonly broker: Pick<World<unknown>["broker"], "generation">;
   /** The trace of whoever asked. */
   readonly traceparent?: string;
 }
@@ -29,7 +30,7 @@ export async function publishClaim(claim: Claim, publishing: Publishing): Promis
   const value = { id, title, content, best_answer, attempts: 0, round, deferrals: 0, asked_at };
   try {
     await client.send(requests, value, {
-      id: `${id}.${round}`,
+      id: messageIdOf(claim, publishing.broker.generation),
       ...(traceparent === undefined ? {} : { traceparent }),
     });
   } catch (thrown) {
@@ -38,6 +39,14 @@ export async function publishClaim(claim: Claim, publishing: Publishing): Promis
   }
   // Should this fail, the keeper publishes once more: the same id, so at most a repeated piece of work.
   await repository.markPublished({ id, round }).catch(() => {});
+}
+
+/**
+ * What an embedded broker lost is a new message to the next one: under its old id the schedule would take every wait of its
+ * second life for a repeat of the first one's, and drop it.
+ */
+function messageIdOf({ id, round }: Claim, generation: string | null): string {
+  return generation === null ? `${id}.${round}` : `${id}.${round}.${generation.slice(0, 8)}`;
 }
 
 async function afterFailure(

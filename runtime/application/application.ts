@@ -83,6 +83,8 @@ export interface World<S> {
   readonly runs: { readonly ingress: boolean; readonly handlers: readonly string[] };
   /** True with NODE_ENV=production: nothing may be fetched, built or embedded. */
   readonly production: boolean;
+  /** Aborts when the process is asked to stop: a start that waits for something gives up then, with `aborted`. */
+  readonly stopping: AbortSignal;
 }
 
 export interface Started<Deps> {

@@ -69,15 +69,13 @@ export function describeSettings<D extends SettingDeclarations>(
   return Object.entries(declarations).map(([name, { env, about, secret }]) => {
     const source = environment[env] ? "environment" : "default";
     const value = values[name];
-    const shown = secret
-      ? value === undefined
-        ? "unset"
-        : "set (hidden)"
-      : value === undefined
-        ? "unset"
-        : String(value);
-    return { name, env, value: shown, source, about };
+    return { name, env, value: shown(value, secret ?? false), source, about };
   });
+}
+
+function shown(value: unknown, secret: boolean): string {
+  if (value === undefined) return "unset";
+  return secret ? "set (hidden)" : String(value) || "none";
 }
 
 /** Text → a whole number within bounds, with a default. */

@@ -76,6 +76,7 @@ export async function initialize(options: StartOptions & { readonly password: st
     }
     const locale = Number.parseInt(binaries.version, 10) >= 17 ? BUILTIN_LOCALE : ["--locale=C"];
     const given = ["-D", fresh, "-U", POSTGRES_USER, `--pwfile=${passwordFile}`, ...INIT_ARGUMENTS];
+    options.signal?.throwIfAborted();
     const child = Bun.spawn([join(binaries.bin, "initdb"), ...given, ...locale], {
       cwd: "/",
       env: {},

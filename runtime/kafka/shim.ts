@@ -101,6 +101,11 @@ function compile(): Compiled {
   };
   const source = fileURLToPath(new URL("crossing.c", import.meta.url));
   // bun:ffi's types do not know the names "i64_fast" and "u64_fast" that its documentation lists.
-  const compiled = cc({ source, symbols: symbols as unknown as Record<string, FFIFunction> });
+  // Without -nostdlib the compiler wants the C library's link files, which only a machine with developer packages has.
+  const compiled = cc({
+    source,
+    flags: "-nostdlib",
+    symbols: symbols as unknown as Record<string, FFIFunction>,
+  });
   return compiled.symbols as unknown as Compiled;
 }

@@ -46,8 +46,11 @@ export interface Scheduler {
   readonly troubledTopics: readonly string[];
   /** Looks at the table now. */
   wake(): void;
-  /** Finishes the batch in hand and ends. Idempotent. */
-  stop(): Promise<void>;
+  /**
+   * Finishes the batch in hand and ends. What the broker has not acknowledged by `deadlineMs` (default: no limit) stays in
+   * the table; should it arrive nevertheless, it is published twice, with the same id and delivery. Idempotent.
+   */
+  stop(deadlineMs?: number): Promise<void>;
 }
 
 /** While others hold all that is due, it is looked at again after this, doubling up to the second. */
@@ -68,6 +71,9 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
   checkOptions(topics, batch, recheckMs);
   const trouble = trackTrouble(topics, random);
   const stopping = new AbortController();
+  const givenUp = Promise.withResolvers<never>();
+  // Nobody may be publishing when it is given up.
+  givenUp.promise.catch(() => {});
   let asleep: AbortController | undefined;
   let woken = false;
   let storeAway = false;
@@ -113,7 +119,11 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
   async function claimGroup(group: readonly string[]): Promise<number> {
     let due: readonly DueMessage[] = [];
     let acknowledged = false;
-    const doors = { publish, bury: store.bury.bind(store), buried: sayBuried };
+    const doors = {
+      publish: (records: readonly OutgoingRecord[]) => Promise.race([publish(records), givenUp.promise]),
+      bury: store.bury.bind(store),
+      buried: sayBuried,
+    };
     try {
       const count = await store.claim({
         topics: group,
@@ -128,6 +138,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
       sayRecovered(group);
       return count;
     } catch (error) {
+      if (error instanceof CauceError && error.code === "aborted") return 0;
       observe?.failed?.(error);
       // Before and after the publish it is the store that failed.
       if (due.length === 0 || acknowledged) throw error;
@@ -195,11 +206,15 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
       return trouble.troubled;
     },
     wake,
-    async stop() {
+    async stop(deadlineMs) {
       endEarlier();
       stopping.abort();
       wake();
+      const giveUp = () =>
+        givenUp.reject(new CauceError("aborted", "stopped: the rows stay until they can be published"));
+      const cancel = deadlineMs === undefined ? () => {} : clock.after(deadlineMs, giveUp);
       await running;
+      cancel();
     },
   };
 }

@@ -56,6 +56,7 @@ beforeAll(async () => {
     broker: { embedded: false, generation: null, hasRoom: () => true, connected: () => true },
     runs: { ingress: true, handlers: HANDLERS.map(({ name }) => name) },
     production: false,
+    stopping: new AbortController().signal,
   };
   started = await app.start(world);
   ingress = await startIngress({

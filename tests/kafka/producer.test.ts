@@ -62,10 +62,11 @@ for (const crossing of CROSSINGS) {
     });
 
     test("says possibly persisted when the broker's answer never came", async () => {
-      const producer = await open({ config: { "message.timeout.ms": 1_000, "socket.timeout.ms": 1_000 } });
+      const producer = await open({ config: { "message.timeout.ms": 3_000, "socket.timeout.ms": 10_000 } });
       const topic = newTopic();
       await producer.produce([record(topic)]);
-      cluster.delayBroker(5_000);
+      // The record leaves at once and its answer comes too late: it times out on its way, not in our queue.
+      cluster.delayBroker(8_000);
       try {
         expect(await rejection(producer.produce([record(topic)]))).toMatchObject({
           code: "possibly_persisted",

@@ -209,6 +209,23 @@ test("a stop finishes the batch in hand and leaves no timer behind", async () =>
   await scheduler.stop();
 });
 
+test("stops by its deadline while the broker acknowledges nothing, and leaves the rows in the table", async () => {
+  const publishing = Promise.withResolvers<void>();
+  const { clock, store, said, scheduler } = given({
+    publish() {
+      publishing.resolve();
+      return new Promise(() => {});
+    },
+  });
+  await store.schedule([message({ messageId: "m" })]);
+  await publishing.promise;
+  const stopped = scheduler.stop(1_000);
+  await clock.pass(1_000);
+  await stopped;
+  expect(store.waiting).toHaveLength(1);
+  expect(said).toEqual([]);
+});
+
 test("options that cannot work are refused", () => {
   expect(() => given({ batch: 0 })).toThrow("batch");
   expect(() => given({ recheckMs: Number.NaN })).toThrow("recheckMs");

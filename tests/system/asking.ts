@@ -86,3 +86,10 @@ export async function reaches(door: string, id: string, ...states: readonly stri
     return states.includes(body.state ?? "") && body;
   });
 }
+
+/** One number of /metrics, named with its labels as they stand there; 0 when it is not there. */
+export async function metric(door: string, name: string): Promise<number> {
+  const text = await (await fetch(`${door}/metrics`, { signal: AbortSignal.timeout(30_000) })).text();
+  const line = text.split("\n").find((each) => each.startsWith(`${name} `));
+  return Number(line?.slice(name.length) ?? 0);
+}

@@ -1,0 +1,57 @@
+/** Settings that cannot be used: said at once, all together, and nothing is started. */
+import { afterEach, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { clearStage, newStateDir, startCauce, type Settings } from "./stage.ts";
+
+afterEach(clearStage);
+
+/** Its exit code and what it said. */
+async function refusal(settings: Settings): Promise<{ code: number; said: string; started: boolean }> {
+  const stateDir = newStateDir();
+  const cauce = startCauce({ stateDir, settings });
+  const code = await cauce.exited;
+  return { code, said: cauce.output(), started: existsSync(stateDir) };
+}
+
+describe("settings that cannot be used", () => {
+  test("are all listed at once, with what was expected and what came", async () => {
+    const { code, said, started } = await refusal({
+      PORT: "eighty",
+      MAX_ATTEMPTS: "0",
+      REGEN_THRESHOLD: "11",
+      LOOKUP: "cache",
+      KAFKA_SECURITY_PROTOCOL: "tls",
+      DATABASE_URL: "mysql://someone:hunter22@127.0.0.1/x",
+      OFFLINE_LATENCY_MS: "-1",
+    });
+    expect({ code, started }).toEqual({ code: 1, started: false });
+    for (const name of ["PORT", "MAX_ATTEMPTS", "REGEN_THRESHOLD", "LOOKUP", "KAFKA_SECURITY_PROTOCOL", "DATABASE_URL"])
+      expect(said).toContain(name);
+    expect(said).toContain("OFFLINE_LATENCY_MS");
+    expect(said).toContain("eighty");
+    expect(said).not.toContain("hunter22");
+  });
+
+  test("a name in RUN that is no part is named, with the parts that there are", async () => {
+    const { code, said, started } = await refusal({ RUN: "llm.requests,llm.request,sheduler" });
+    expect({ code, started }).toEqual({ code: 1, started: false });
+    expect(said).toContain("llm.request, sheduler");
+    for (const name of ["ingress", "scheduler", "llm.requests", "llm.failed"]) expect(said).toContain(name);
+  });
+
+  test("production without Kafka, database or model is an error that names them, and nothing is fetched or started", async () => {
+    const bare = await refusal({ NODE_ENV: "production" });
+    expect(bare).toMatchObject({ code: 1, started: false });
+    expect(bare.said).toContain("KAFKA_BROKERS");
+    expect(bare.said).toContain("DATABASE_URL");
+    const noDatabase = await refusal({ NODE_ENV: "production", KAFKA_BROKERS: "127.0.0.1:1" });
+    expect(noDatabase).toMatchObject({ code: 1, started: false });
+    expect(noDatabase.said).toContain("DATABASE_URL");
+  });
+
+  test("a script for the offline model that cannot be read is refused before anything is up", async () => {
+    const { code, said } = await refusal({ OFFLINE_SCRIPT: "[{]" });
+    expect(code).toBe(1);
+    expect(said).toContain("OFFLINE_SCRIPT is not JSON");
+  });
+});
