@@ -3,6 +3,7 @@
  *
  * In: a door's address, questions. Out: statuses and bodies. Never here: judging them.
  */
+import { expect } from "bun:test";
 import { eventually } from "./stage.ts";
 
 export interface Question {
@@ -72,18 +73,27 @@ async function read(response: Response): Promise<Answer> {
   return { status: response.status, headers: response.headers, body };
 }
 
-/** Asks a question that must be accepted, and returns its id. */
+/** Asks a question until it is accepted (a 503 says that it may be asked again), and returns its id. */
 export async function queue(door: string, asked: Question): Promise<string> {
-  const { status, body } = await ask(door, asked);
-  if (status !== 202 || body.id === undefined) throw new Error(`${status}: ${JSON.stringify(body)}`);
-  return body.id;
+  return await eventually("the question is accepted", async () => {
+    const { status, body } = await ask(door, asked);
+    if (status === 503) throw new Error(JSON.stringify(body));
+    // No asymmetric matcher here: Bun's toMatchObject writes it into what it looks at.
+    expect({ status, id: typeof body.id }).toEqual({ status: 202, id: "string" });
+    return body.id;
+  });
 }
 
 /** Resolves with the status of a question once it is in one of the states. */
-export async function reaches(door: string, id: string, ...states: readonly string[]): Promise<Answer["body"]> {
+export async function reaches(
+  door: string,
+  id: string,
+  ...states: readonly string[]
+): Promise<Answer["body"]> {
   return await eventually(`${id} is ${states.join(" or ")}`, async () => {
     const { body } = await get(door, `/query/${id}`);
-    return states.includes(body.state ?? "") && body;
+    if (!states.includes(body.state ?? "")) throw new Error(`it is ${JSON.stringify(body)}`);
+    return body;
   });
 }
 

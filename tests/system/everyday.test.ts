@@ -1,16 +1,11 @@
 /** `bun run handlers` with nothing configured, as a newcomer meets it. */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { freePort } from "../services/port.ts";
 import { ask, get, metric, post, question, questions, queue, reaches } from "./asking.ts";
-import {
-  clearStage,
-  count,
-  embeddedDatabase,
-  eventually,
-  newStateDir,
-  sql,
-  startCauce,
-} from "./stage.ts";
+import { clearStage, count, embeddedDatabase, eventually, newStateDir, sql, startCauce } from "./stage.ts";
+
+/** Longer than any wait of the stage, so that a wait that was in vain is told. */
+setDefaultTimeout(180_000);
 
 afterEach(clearStage);
 
@@ -77,7 +72,7 @@ describe("one process on the embedded defaults", () => {
       ["", 422, null],
       [JSON.stringify({ ...good, title: 7 }), 422, "title"],
       [JSON.stringify({ ...good, content: null }), 422, "content"],
-      [JSON.stringify({ title: "x" }), 422, "content"],
+      [JSON.stringify({ content: "x" }), 422, "title"],
       [JSON.stringify({ ...good, title: "" }), 422, "title"],
       [JSON.stringify({ ...good, title: "a\u0000b" }), 400, "title"],
       [String.raw`{"title": "a\ud800b", "content": "", "best_answer": ""}`, 400, "title"],
@@ -108,7 +103,10 @@ describe("two processes on one state folder", () => {
   test("started at once both come up with one door, share the work, and one goes on when the other is killed", async () => {
     const stateDir = newStateDir();
     const port = String(freePort());
-    const pair = [startCauce({ stateDir, settings: { PORT: port } }), startCauce({ stateDir, settings: { PORT: port } })];
+    const pair = [
+      startCauce({ stateDir, settings: { PORT: port } }),
+      startCauce({ stateDir, settings: { PORT: port } }),
+    ];
     const doors = await Promise.all(pair.map((cauce) => cauce.up()));
     const open = doors.filter((door) => door !== null);
     expect(open).toHaveLength(1);

@@ -43,6 +43,8 @@ export interface StartOptions {
   readonly settings?: Settings;
   /** Default: a new folder. */
   readonly stateDir?: string;
+  /** The project's folder. Default: this repository. */
+  readonly cwd?: string;
   /** What is run. Default: `cauce handlers`. */
   readonly program?: readonly string[];
 }
@@ -57,7 +59,6 @@ const QUICK: Settings = {
   RETRY_RATE_LIMIT_BASE_MS: "100",
   RETRY_FAILURE_BASE_MS: "50",
   CLAIM_CHECK_MS: "100",
-  CLAIM_GRACE_MS: "1000",
 };
 
 const folders: string[] = [];
@@ -74,13 +75,13 @@ export function newStateDir(): string {
 
 /** Starts `cauce handlers` with the settings given and no others; a free port unless PORT says otherwise. */
 export function startCauce(options: StartOptions = {}): Cauce {
-  const program = options.program ?? ["runtime/bin/cauce.ts", "handlers"];
+  const program = options.program ?? [join(root, "runtime/bin/cauce.ts"), "handlers"];
   const inherited = INHERITED.flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
   const child = Bun.spawn([process.execPath, ...program], {
-    cwd: root,
+    cwd: options.cwd ?? root,
     env: {
       ...Object.fromEntries(inherited),
       ...QUICK,
