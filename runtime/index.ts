@@ -6,6 +6,8 @@
 export {
   app,
   handler,
+  type BatchContext,
+  type BatchOptions,
   type Context,
   type Handler,
   type HandlerOptions,
@@ -21,7 +23,7 @@ export {
   type TopicOptions,
 } from "./handler/topic.ts";
 export { json, type Codec } from "./handler/codec.ts";
-export type { Emission, EmitOptions, Emitters } from "./handler/emission.ts";
+export type { Emission, EmitOptions, Emitters, Failure } from "./handler/emission.ts";
 export { type ErrorClass, type RetryRule, type RetryRules } from "./handler/retry-rule.ts";
 export { GiveUp, RetryAfter, Unavailable } from "./handler/steer.ts";
 export { CauceError, type ErrorCode } from "./ground/errors.ts";

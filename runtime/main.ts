@@ -18,6 +18,7 @@ import { startConsumer, type Consumer } from "./engine/consumer.ts";
 import { namesFor } from "./engine/names.ts";
 import { persist } from "./engine/persist.ts";
 import { systemClock } from "./ground/clock.ts";
+import { CauceError } from "./ground/errors.ts";
 import type { Log } from "./ground/log.ts";
 import type { Handler } from "./handler/handler.ts";
 import type { Readiness } from "./ingress/start.ts";
@@ -32,6 +33,7 @@ import { openTelemetry, type Telemetry } from "./main/telemetry.ts";
 import { scheduledTopics, topicPlans } from "./main/topic-plans.ts";
 import type { Report } from "./provision/step.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
+import type { Watch } from "./watchdog/watch.ts";
 
 export interface StartOptions {
   readonly project: Project;
@@ -39,6 +41,8 @@ export interface StartOptions {
   readonly log: Log;
   /** Progress of what takes long: fetching, building, starting. */
   readonly report: Report;
+  /** Told what runs, and asked what may run. Default: nobody watches. */
+  readonly watch?: Watch;
   /** Ends a start that waits for infrastructure. */
   readonly signal: AbortSignal;
 }
@@ -89,10 +93,11 @@ export async function start(options: StartOptions): Promise<Running> {
       report: options.report,
       signal,
     });
-    closers.push(() => infrastructure.close());
-    const { bus, store } = infrastructure;
+    closers.push((drainMs) => infrastructure.close(drainMs));
+    const { store } = infrastructure;
     const room = infrastructure.generation === null ? null : openRoom(app, handlers, infrastructure, log);
     if (room !== null) closers.push(() => room.stop());
+    const bus = room?.bus ?? infrastructure.bus;
     // Until our topics stand, a message could make a broker invent them with partitions of its own choosing.
     let topicsReady = false;
     const world: World<SettingValues<SettingDeclarations>> = {
@@ -136,7 +141,9 @@ export async function start(options: StartOptions): Promise<Running> {
       : null;
     if (door !== null) doors.push(() => door.stop());
 
-    await persist(() => ensureTopics(infrastructure, project, log), {
+    // A request to a broker that is away takes its time to fail; who is told to stop does not wait for that.
+    const stopped = rejectionOn(signal);
+    await persist(() => Promise.race([ensureTopics(infrastructure, project, log), stopped]), {
       clock,
       random,
       signal,
@@ -147,7 +154,7 @@ export async function start(options: StartOptions): Promise<Running> {
     topicsReady = true;
     const detour = room === null ? undefined : () => !room.hasRoom();
     for (const handler of selection.handlers) {
-      const observed = observe(handler, started, telemetry, room);
+      const observed = observe(handler, started, telemetry);
       consumers.push(
         await startConsumer({
           handler,
@@ -159,6 +166,7 @@ export async function start(options: StartOptions): Promise<Running> {
           random,
           log,
           ...(detour && { detour }),
+          ...(options.watch && { watch: options.watch }),
           ...observed,
         }),
       );
@@ -190,6 +198,16 @@ export async function start(options: StartOptions): Promise<Running> {
     await stop(0);
     throw error;
   }
+}
+
+/** Rejects with `aborted` when the signal does; the rejection may go unheard. */
+function rejectionOn(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
+  const stop = () => reject(new CauceError("aborted", "stopped before everything was there"));
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  return promise;
 }
 
 async function stopAll(consumers: readonly Consumer[], drainMs: number): Promise<void> {
@@ -225,7 +243,7 @@ async function ensureTopics(
   }
 }
 
-function observe(handler: Handler, started: Started<unknown>, telemetry: Telemetry, room: Room | null) {
+function observe(handler: Handler, started: Started<unknown>, telemetry: Telemetry) {
   return {
     started: (
       ...[envelope, value]: Parameters<NonNullable<Parameters<typeof startConsumer>[0]["started"]>>
@@ -236,9 +254,6 @@ function observe(handler: Handler, started: Started<unknown>, telemetry: Telemet
       >
     ) => {
       telemetry.settled(handler.name, outcome, elapsedMs);
-      if (room !== null && outcome.kind === "done") {
-        for (const { record } of outcome.publish) room.seen(record.topic, record.value?.byteLength ?? 0);
-      }
       started.observe?.(settledStep(handler, processed, outcome));
     },
   };

@@ -18,6 +18,7 @@ const CONTRACTS = [
   "runtime/store/store.ts",
   "runtime/application/application.ts",
   "runtime/ingress/routes.ts",
+  "runtime/watchdog/watch.ts",
 ];
 
 /**
@@ -40,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ["ground"],
   kafka: ["ground", "provision"],
   embedded: ["ground", "provision", "kafka"],
+  watchdog: ["ground"],
   // What a user declares.
   handler: ["ground"],
   // Ground.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bun
 /**
- * The command line: `cauce handlers`, `stop`, `doctor`, `sql`, and `exec FILE` for a project's own commands.
+ * The command line: `cauce handlers`, `send`, `stop`, `doctor`, `sql`, and `exec FILE` for a project's own commands.
  *
  * First makes sure that the packages are installed, so nothing but Bun's own modules may be imported here at the top.
  */
@@ -15,7 +15,7 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load:
   {
     handlers: {
       about: "run the handlers, the door and the scheduler",
-      load: async () => (await import("./run-handlers.ts")).runHandlers,
+      load: async () => (await import("./supervise.ts")).supervise,
     },
     stop: {
       about: "end the embedded broker and Postgres that stay behind",
@@ -25,12 +25,19 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load:
       about: "what would be used, every setting and its source",
       load: async () => (await import("./doctor.ts")).doctor,
     },
+    send: {
+      about: "one message: send TOPIC JSON",
+      load: async () => (await import("./send.ts")).send,
+    },
     sql: { about: "one SQL statement, or a prompt", load: async () => (await import("./sql.ts")).sql },
     exec: {
       about: "a command of the project: a file with a default export",
       load: async () => (await import("./exec.ts")).exec,
     },
   };
+
+/** A word after these is a mistake, and starting all the same would hide it. Settings are environment variables. */
+const TAKE_NOTHING = new Set(["handlers", "stop", "doctor"]);
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -42,6 +49,12 @@ async function main([name = "", ...rest]: readonly string[]): Promise<number> {
       `${name === "" ? "" : `there is no command "${name}"\n`}cauce COMMAND\n${lines.join("\n")}\n`,
     );
     return name === "" ? 0 : 2;
+  }
+  if (rest.length > 0 && TAKE_NOTHING.has(name)) {
+    process.stderr.write(
+      `cauce ${name} takes no arguments, and ${rest.join(" ")} was given: ${command.about}\n`,
+    );
+    return 2;
   }
   const projectDir = projectAt(process.cwd());
   try {

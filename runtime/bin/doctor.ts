@@ -8,6 +8,7 @@ import { messageOf } from "../ground/errors.ts";
 import { locateLibrary } from "../kafka/library/locate.ts";
 import { loadProject } from "../main/project.ts";
 import { cacheFolder } from "../provision/cache-folder.ts";
+import { commandLine } from "../provision/command-line.ts";
 import { describePlatform, readPlatform } from "../provision/platform.ts";
 import type { CommandOptions } from "./run-handlers.ts";
 
@@ -33,7 +34,7 @@ export async function doctor(options: CommandOptions): Promise<number> {
   } catch (error) {
     say("librdkafka", [
       ...messageOf(error).split("\n"),
-      "`bun run handlers` would fetch one, unless NODE_ENV is production",
+      `\`${commandLine("handlers")}\` would fetch one, unless NODE_ENV is production`,
     ]);
     if (environment["NODE_ENV"] === "production") code = 1;
   }

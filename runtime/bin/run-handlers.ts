@@ -4,12 +4,17 @@
  * In: a project's folder, the environment, the terminal. Out: the exit code. An embedded broker that dies is replaced
  * and everything is started anew on it. Never here: what is started (main.ts).
  */
+import { runtimeSettings } from "../config/runtime-settings.ts";
+import { readSettings } from "../config/settings.ts";
+import { stateFolderOf } from "../embedded/state.ts";
 import { pause, systemClock } from "../ground/clock.ts";
 import { messageOf } from "../ground/errors.ts";
 import { start, type Running } from "../main.ts";
-import { loadProject } from "../main/project.ts";
+import { loadProject, type Project } from "../main/project.ts";
 import { tellStart } from "../main/report.ts";
+import { openWatchdog, watchFolder, type Watchdog } from "../watchdog/watchdog.ts";
 import type { Console } from "./console.ts";
+import { SECOND_WISH_MS, tieToSupervisor } from "./worker.ts";
 
 export interface CommandOptions {
   readonly projectDir: string;
@@ -25,8 +30,12 @@ const LOOK_EVERY_MS = 25;
 export async function runHandlers(options: CommandOptions): Promise<number> {
   const { console, environment } = options;
   const stop = onSignal(console);
+  const tie = tieToSupervisor(environment);
+  let watchdog: Watchdog | null = null;
   try {
     const project = await loadProject(options.projectDir);
+    watchdog = watch(options, project, tie.supervised);
+    if (watchdog !== null) tie.tell(watchdog.journal);
     let over: "signal" | "died" | "stopped" = "died";
     while (over === "died") {
       const startMs = systemClock.monotonicMs();
@@ -36,6 +45,7 @@ export async function runHandlers(options: CommandOptions): Promise<number> {
         log: console.log,
         report: console.report,
         signal: stop,
+        ...(watchdog && { watch: watchdog }),
       });
       const ended = untilOver(running, stop);
       await Promise.race([untilReady(running, stop), ended]);
@@ -54,7 +64,26 @@ export async function runHandlers(options: CommandOptions): Promise<number> {
     if (stop.aborted) return 0;
     console.fail(messageOf(error));
     return 1;
+  } finally {
+    watchdog?.close();
+    tie.loosen();
   }
+}
+
+function watch(options: CommandOptions, project: Project, supervised: boolean): Watchdog | null {
+  const { application, handlers, dir } = project;
+  // The application's settings too, so that all bad ones are said at once.
+  readSettings({ ...runtimeSettings, ...application.settings }, options.environment);
+  const { watchdogMs, watchdogDeaths, stateDir } = readSettings(runtimeSettings, options.environment);
+  return openWatchdog({
+    folder: watchFolder(stateFolderOf(dir, stateDir)),
+    stallMs: watchdogMs,
+    deaths: watchdogDeaths,
+    slots: handlers.reduce((sum, { concurrency, batch }) => sum + concurrency * (batch?.max ?? 1), 0),
+    supervised,
+    clock: systemClock,
+    log: options.console.log,
+  });
 }
 
 const GONE = {
@@ -77,12 +106,6 @@ function untilOver(running: Running, stop: AbortSignal): Promise<"died" | "stopp
   return Promise.race([running.brokerGone, signalled]);
 }
 
-/**
- * One Ctrl-C arrives twice where `bun run` stands in between: the terminal signals the whole group, and bun passes its own on.
- * Only what comes later than this is a second wish.
- */
-const SAME_WISH_MS = 1_000;
-
 /** The first SIGINT or SIGTERM asks for a clean stop; the second one ends the process at once. */
 function onSignal({ log }: Console): AbortSignal {
   const stop = new AbortController();
@@ -93,7 +116,7 @@ function onSignal({ log }: Console): AbortSignal {
         firstMs = systemClock.monotonicMs();
         log.info("stopping: finishing what runs", { signal: name });
         stop.abort();
-      } else if (systemClock.monotonicMs() - firstMs > SAME_WISH_MS) process.exit(130);
+      } else if (systemClock.monotonicMs() - firstMs > SECOND_WISH_MS) process.exit(130);
     });
   }
   return stop.signal;

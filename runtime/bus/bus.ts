@@ -37,6 +37,21 @@ export interface RecordPosition extends TopicPartition {
 export interface CommittedOffset extends TopicPartition {
   /** The next offset to read. */
   readonly offset: number;
+  /** A text that is kept beside the offset, at most 4,096 bytes. Default: none. */
+  readonly metadata?: string;
+}
+
+/** A partition that became ours, and what its group knows of it. */
+export interface AssignedPartition extends TopicPartition {
+  /** The next offset to read, as the group has committed it; undefined where it has not. */
+  readonly committed?: number | undefined;
+  /** The text beside the committed offset, whoever wrote it; undefined where there is none. */
+  readonly metadata?: string | undefined;
+  /**
+   * Names the log that this partition's offsets count: another text once the topic was made anew, or another leader may have
+   * cut the log off. Undefined where the bus cannot tell.
+   */
+  readonly life?: string | undefined;
 }
 
 export interface TopicPlan {
@@ -60,7 +75,7 @@ export interface TopicReport {
 /** What a subscription tells its owner about partitions. Called one at a time, never re-entrantly. */
 export interface Ownership {
   /** These partitions are ours now; records of them may follow. */
-  assigned(partitions: readonly TopicPartition[]): void;
+  assigned(partitions: readonly AssignedPartition[]): void;
   /**
    * These partitions go to someone else. The promise is the drain: the bus waits for it (up to the subscription's
    * `drainMs`), and commits made before it resolves still count. After it nothing of them may be committed.
@@ -138,6 +153,9 @@ export interface Bus {
    * broker without joining the group. Rejects with `CauceError` (`broker`) when it does not answer.
    */
   backlog(groups: readonly GroupTopics[]): Promise<readonly Backlog[]>;
-  /** Flushes and closes everything that this bus opened. Idempotent. */
-  close(): Promise<void>;
+  /**
+   * Flushes for at most `flushMs` (default 10 s; 0 for a broker that is gone) and closes everything that this bus opened.
+   * Idempotent.
+   */
+  close(flushMs?: number): Promise<void>;
 }

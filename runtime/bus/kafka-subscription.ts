@@ -3,8 +3,12 @@
  *
  * In: a consumer. Out: a `Subscription`. Never here: anything that the consumer does not do itself.
  */
+import { CauceError } from "../ground/errors.ts";
 import type { Consumer } from "../kafka/index.ts";
 import type { CommittedOffset, IncomingRecord, Subscription } from "./bus.ts";
+
+/** Kafka's default for `offset.metadata.max.bytes`. */
+const LONGEST_METADATA = 4_096;
 
 export class KafkaSubscription implements Subscription {
   readonly #consumer: Consumer;
@@ -41,8 +45,14 @@ export class KafkaSubscription implements Subscription {
     this.#consumer.resume(partitions);
   }
 
-  commit(offsets: readonly CommittedOffset[]): Promise<void> {
-    return this.#consumer.commit(offsets);
+  /** What a broker with Kafka's default refuses is refused here: the mock cluster takes anything. */
+  async commit(offsets: readonly CommittedOffset[]): Promise<void> {
+    const tooLong = offsets.find(({ metadata = "" }) => Buffer.byteLength(metadata) > LONGEST_METADATA);
+    if (tooLong !== undefined) {
+      const where = `${tooLong.topic} ${tooLong.partition}`;
+      throw new CauceError("broker", `the metadata for ${where} is longer than ${LONGEST_METADATA} bytes`);
+    }
+    await this.#consumer.commit(offsets);
   }
 
   lag() {

@@ -41,6 +41,8 @@ export interface KafkaBusOptions {
   readonly producerConfig?: ClientConfig;
   readonly consumerConfig?: ClientConfig;
   readonly groupProtocol?: "classic" | "consumer";
+  /** Static membership; see `ConsumerOptions`. The id counts within a group. */
+  readonly groupInstanceId?: string;
   readonly crossing?: CrossingChoice;
   /** Bounds of what may be unacknowledged at once. */
   readonly mostRecords?: number;
@@ -122,7 +124,7 @@ class KafkaBus implements Bus {
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
     this.#refuseClosed();
-    const { library, groupProtocol, crossing, consumerConfig, onEvent } = this.#options;
+    const { library, groupProtocol, groupInstanceId, crossing, consumerConfig, onEvent } = this.#options;
     const { ownership } = options;
     const consumer = await Consumer.open({
       library,
@@ -132,12 +134,13 @@ class KafkaBus implements Bus {
       startAt: options.startAt,
       drainMs: options.drainMs,
       ...(groupProtocol ? { groupProtocol } : {}),
+      ...(groupInstanceId === undefined ? {} : { groupInstanceId }),
       ...(crossing ? { crossing } : {}),
       ...(onEvent ? { onEvent } : {}),
       assigned: (partitions) => {
         // A coordinator has answered: sooner than the next statistics say so.
         this.#connected = true;
-        ownership.assigned(partitions.map(({ topic, partition }) => ({ topic, partition })));
+        ownership.assigned(partitions);
       },
       revoked: (partitions) => ownership.revoked(partitions),
       lost: (partitions) => ownership.lost(partitions),
@@ -153,14 +156,14 @@ class KafkaBus implements Bus {
     return groupBacklogs(await (this.#admin ??= this.#openAdmin()), groups);
   }
 
-  close(): Promise<void> {
-    return (this.#closing ??= this.#close());
+  close(flushMs?: number): Promise<void> {
+    return (this.#closing ??= this.#close(flushMs));
   }
 
-  async #close(): Promise<void> {
+  async #close(flushMs?: number): Promise<void> {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
     const producer = await this.#producer?.catch(() => undefined);
-    await producer?.close();
+    await producer?.close(flushMs);
     const admin = await this.#admin?.catch(() => undefined);
     admin?.close();
   }

@@ -3,6 +3,7 @@
  */
 import { CauceError } from "../ground/errors.ts";
 import type {
+  AssignedPartition,
   CommittedOffset,
   IncomingRecord,
   SubscribeOptions,
@@ -58,9 +59,19 @@ export class MemorySubscription implements Subscription {
 
   async commit(offsets: readonly CommittedOffset[]): Promise<void> {
     await Promise.resolve();
-    const { committed } = this.#broker.group(this.#options.group);
+    const { committed, metadata } = this.#broker.group(this.#options.group);
+    const { longestMetadata } = this.#broker;
+    const tooLong = offsets.find((offset) => (offset.metadata?.length ?? 0) > longestMetadata);
+    if (tooLong !== undefined)
+      throw new CauceError(
+        "broker",
+        `the metadata for ${nameOf(tooLong)} is longer than ${longestMetadata} bytes`,
+      );
     const ours = offsets.filter((offset) => this.#positions.has(nameOf(offset)));
-    for (const offset of ours) committed.set(nameOf(offset), offset.offset);
+    for (const offset of ours) {
+      committed.set(nameOf(offset), offset.offset);
+      metadata.set(nameOf(offset), offset.metadata ?? "");
+    }
     const foreign = offsets.filter((offset) => !ours.includes(offset)).map(nameOf);
     if (foreign.length > 0) {
       throw new CauceError(
@@ -110,15 +121,24 @@ export class MemorySubscription implements Subscription {
   receive(share: readonly TopicPartition[]): void {
     if (this.#closed) return;
     const fresh = share.filter((partition) => !this.#positions.has(nameOf(partition)));
-    const { committed } = this.#broker.group(this.#options.group);
-    for (const { topic, partition } of fresh) {
+    const group = this.#broker.group(this.#options.group);
+    const assigned = fresh.map(({ topic, partition }): AssignedPartition => {
+      const name = nameOf({ topic, partition });
       const end = this.#broker.partitions(topic)?.[partition]?.length ?? 0;
-      const next =
-        committed.get(nameOf({ topic, partition })) ?? (this.#options.startAt === "earliest" ? 0 : end);
-      this.#positions.set(nameOf({ topic, partition }), { topic, partition, next, paused: false });
-    }
+      const committed = group.committed.get(name);
+      const metadata = group.metadata.get(name) ?? "";
+      const next = committed ?? (this.#options.startAt === "earliest" ? 0 : end);
+      this.#positions.set(name, { topic, partition, next, paused: false });
+      return {
+        topic,
+        partition,
+        life: this.#broker.life({ topic, partition }),
+        ...(committed !== undefined && { committed }),
+        ...(metadata !== "" && { metadata }),
+      };
+    });
     this.#ready = true;
-    this.#options.ownership.assigned(fresh);
+    this.#options.ownership.assigned(assigned);
     this.#wake?.();
   }
 
@@ -128,6 +148,14 @@ export class MemorySubscription implements Subscription {
     this.#positions.clear();
     this.#ready = false;
     this.#options.ownership.lost(partitions);
+  }
+
+  /** Ends this member as `kill -9` does: without a word to its owner. For tests. */
+  die(): void {
+    this.#closed = true;
+    this.#positions.clear();
+    this.#broker.grown.delete(this.#grown);
+    this.#wake?.();
   }
 
   readonly #grown = (): void => this.#wake?.();

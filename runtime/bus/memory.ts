@@ -26,6 +26,8 @@ const LARGEST_RECORD_BYTES = 1_048_588;
 /** What the members of one group share. */
 export interface MemoryGroup {
   readonly committed: Map<string, number>;
+  /** What was committed beside the offsets. */
+  readonly metadata: Map<string, string>;
   readonly members: MemorySubscription[];
   /** Rebalances run one after the other. */
   rebalancing: Promise<void>;
@@ -35,7 +37,11 @@ export interface MemoryGroup {
 export class MemoryBroker {
   readonly #topics = new Map<string, IncomingRecord[][]>();
   readonly #groups = new Map<string, MemoryGroup>();
+  /** How often a topic was made, and how often each partition was cut off. */
+  readonly #lives = new Map<string, { readonly made: number; readonly cuts: number[] }>();
   #keyless = 0;
+  /** As Kafka's `offset.metadata.max.bytes`. */
+  longestMetadata = 4_096;
   /** Called by the log of a partition whenever it grows. */
   readonly grown = new Set<() => void>();
 
@@ -46,7 +52,27 @@ export class MemoryBroker {
       name,
       Array.from({ length: partitions }, () => []),
     );
+    const made = (this.#lives.get(name)?.made ?? 0) + 1;
+    this.#lives.set(name, { made, cuts: Array.from({ length: partitions }, () => 0) });
     return "created";
+  }
+
+  /** Deletes a topic; its groups keep what they have committed, as may happen on a real broker. For tests. */
+  remove(name: string): void {
+    this.#topics.delete(name);
+  }
+
+  /** Cuts the end of a partition off, as a new leader may that never had it. For tests. */
+  truncate({ topic, partition, length }: TopicPartition & { readonly length: number }): void {
+    this.#topics.get(topic)?.[partition]?.splice(length);
+    const life = this.#lives.get(topic);
+    if (life !== undefined) life.cuts[partition] = (life.cuts[partition] ?? 0) + 1;
+  }
+
+  /** See `AssignedPartition.life`. */
+  life({ topic, partition }: TopicPartition): string {
+    const life = this.#lives.get(topic);
+    return `${life?.made ?? 0}/${life?.cuts[partition] ?? 0}`;
   }
 
   /** The partitions of a topic, each with its records in order; undefined for a topic that does not exist. */
@@ -81,7 +107,7 @@ export class MemoryBroker {
   group(name: string): MemoryGroup {
     let group = this.#groups.get(name);
     if (group === undefined) {
-      group = { committed: new Map(), members: [], rebalancing: Promise.resolve() };
+      group = { committed: new Map(), metadata: new Map(), members: [], rebalancing: Promise.resolve() };
       this.#groups.set(name, group);
     }
     return group;
@@ -90,6 +116,11 @@ export class MemoryBroker {
   /** What a group has committed, by "topic/partition". For assertions in tests. */
   committed(group: string): ReadonlyMap<string, number> {
     return this.group(group).committed;
+  }
+
+  /** Ends all members of a group as `kill -9` does: nobody is asked, and nothing of theirs is committed any more. */
+  kill(name: string): void {
+    for (const member of this.group(name).members.splice(0)) member.die();
   }
 
   /** Deals all partitions of the members' topics out anew, and tells each member what changed. */

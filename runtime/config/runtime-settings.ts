@@ -117,6 +117,23 @@ export const runtimeSettings = {
     schema: wholeNumber({ min: 0, max: 600_000, preset: 10_000 }),
     about: "How long a stop waits for what runs, in ms. Default 10000.",
   },
+  watchdogMs: {
+    env: "WATCHDOG_MS",
+    schema: wholeNumber({ min: 0, max: 3_600_000, preset: 30_000 }),
+    about:
+      "How long the event loop may stand still before the watchdog ends the process, in ms; 0 switches that off, for a debugger. Default 30000.",
+  },
+  watchdogDeaths: {
+    env: "WATCHDOG_DEATHS",
+    schema: wholeNumber({ min: 1, max: 100, preset: 3 }),
+    about: "A message on which the process died so often is a dead letter and not run again. Default 3.",
+  },
+  supervise: {
+    env: "CAUCE_SUPERVISE",
+    schema: oneOf(["on", "off"], "on"),
+    about:
+      "on: the command starts its worker process again when it dies. off: something else does, such as a container's restart policy. Default on.",
+  },
   stateDir: {
     env: "STATE_DIR",
     schema: text,

@@ -75,7 +75,11 @@ export function describeSettings<D extends SettingDeclarations>(
 
 function shown(value: unknown, secret: boolean): string {
   if (value === undefined) return "unset";
-  return secret ? "set (hidden)" : String(value) || "none";
+  if (secret) return "set (hidden)";
+  return (
+    (typeof value === "string" ? value : Array.isArray(value) ? value.join(",") : JSON.stringify(value)) ||
+    "none"
+  );
 }
 
 /** Text → a whole number within bounds, with a default. */

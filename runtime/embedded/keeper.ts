@@ -13,6 +13,7 @@ import { randomUUID } from "node:crypto";
 import { pause, systemClock } from "../ground/clock.ts";
 import { describeMs } from "../ground/duration.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
+import { commandLine } from "../provision/command-line.ts";
 import { holdLock } from "../provision/lock.ts";
 import type { Report } from "../provision/step.ts";
 import { isProcess } from "./identity.ts";
@@ -77,7 +78,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     if (taken !== null) return taken;
     throw new CauceError(
       "embedded_failed",
-      `the keeper of embedded services (process ${current.pid}) does not answer: end it with \`bun run stop\``,
+      `the keeper of embedded services (process ${current.pid}) does not answer: end it with \`${commandLine("stop")}\``,
     );
   });
 }

@@ -1,13 +1,16 @@
 /**
  * Commits what is finished: soon, not at once, and never from a timer while nothing changed.
  *
- * In: partitions whose frontier moved. Out: acknowledged commits. A failed commit is tried again with the next;
+ * In: partitions of which something was finished. Out: acknowledged commits. A failed commit is tried again with the next;
  * local truth only advances when the broker has acknowledged.
  */
 import type { CommittedOffset } from "../bus/bus.ts";
-import type { Clock } from "../ground/clock.ts";
-import { messageOf } from "../ground/errors.ts";
+import { pause, type Clock } from "../ground/clock.ts";
+import { CauceError, messageOf } from "../ground/errors.ts";
+import { failpoint } from "../ground/failpoint.ts";
 import type { Log } from "../ground/log.ts";
+import { writeFinishedAbove } from "./commit-metadata.ts";
+import type { Progress } from "./frontier.ts";
 import { LIMITS } from "./limits.ts";
 import type { OwnedPartition } from "./partition.ts";
 
@@ -34,11 +37,24 @@ export class Committer {
     this.#arm();
   }
 
-  /** Commits these partitions now, after a commit that is under way, and waits at most `LIMITS.commitMs` for it. */
+  /**
+   * Commits these partitions now, after a commit that is under way, and waits at most `LIMITS.commitMs` for it. While the
+   * group gives out partitions anew it takes no commit: that is waited for, since whoever gets these would repeat them.
+   */
   async flush(partitions: readonly OwnedPartition[]): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#options.clock.after(LIMITS.commitMs, resolve);
-    await Promise.race([this.#running.then(() => this.#commit(partitions)), late]);
+    const { clock } = this.#options;
+    const late = new AbortController();
+    const passed = Promise.withResolvers<void>();
+    const cancel = clock.after(LIMITS.commitMs, () => {
+      late.abort();
+      passed.resolve();
+    });
+    const committed = this.#running.then(async () => {
+      while (!late.signal.aborted && (await this.#commit(partitions)) === "again") {
+        await pause(clock, LIMITS.commitAgainMs, late.signal);
+      }
+    });
+    await Promise.race([committed, passed.promise]);
     cancel();
   }
 
@@ -54,36 +70,53 @@ export class Committer {
   #arm(): void {
     if (this.#cancel !== null || this.#stopped) return;
     this.#cancel = this.#options.clock.after(LIMITS.commitIntervalMs, () => {
-      this.#running = this.#commit([...this.#dirty]).finally(() => {
+      this.#running = this.#commit([...this.#dirty]).then(() => {
         this.#cancel = null;
         if (this.#dirty.size > 0) this.#arm();
       });
     });
   }
 
-  /** Never rejects. */
-  async #commit(partitions: readonly OwnedPartition[]): Promise<void> {
-    const moved: { partition: OwnedPartition; offset: number }[] = [];
+  /** Never rejects. @returns `again` where the same commit may succeed later. */
+  async #commit(partitions: readonly OwnedPartition[]): Promise<"over" | "again"> {
+    const moved: { partition: OwnedPartition; progress: Progress }[] = [];
     for (const partition of partitions) {
-      const offset = partition.frontier.committable;
-      if (offset === null) this.#dirty.delete(partition);
-      else if (!partition.signal.aborted) moved.push({ partition, offset });
+      const { progress } = partition.frontier;
+      if (progress === null) this.#dirty.delete(partition);
+      else if (!partition.signal.aborted) moved.push({ partition, progress });
     }
-    if (moved.length === 0) return;
-    const offsets = moved.map(({ partition, offset }) => ({
-      topic: partition.topic,
-      partition: partition.partition,
-      offset,
-    }));
+    if (moved.length === 0) return "over";
+    failpoint("commit.before");
+    try {
+      await this.#send(moved.map(({ partition, progress }) => offsetOf(partition, progress)));
+    } catch (error) {
+      this.#options.log.warn("commit failed; it is tried again", { error: messageOf(error) });
+      return error instanceof CauceError && error.retryable ? "again" : "over";
+    }
+    failpoint("commit.after");
+    for (const { partition, progress } of moved) {
+      partition.frontier.committed(progress);
+      if (!partition.frontier.moved) this.#dirty.delete(partition);
+    }
+    return "over";
+  }
+
+  /** A broker may allow less metadata than Kafka's default: then the offsets alone must do. */
+  async #send(offsets: readonly CommittedOffset[]): Promise<void> {
     try {
       await this.#options.commit(offsets);
     } catch (error) {
-      this.#options.log.warn("commit failed; it is tried again", { error: messageOf(error) });
-      return;
-    }
-    for (const { partition, offset } of moved) {
-      partition.frontier.committed(offset);
-      if (partition.frontier.committable === null) this.#dirty.delete(partition);
+      const refused = error instanceof CauceError && !error.retryable;
+      if (!refused || offsets.every(({ metadata }) => metadata === undefined)) throw error;
+      await this.#options.commit(offsets.map(({ metadata: _refused, ...offset }) => offset));
+      this.#options.log.warn("the broker took a commit only without what is finished above it", {
+        error: messageOf(error),
+      });
     }
   }
+}
+
+function offsetOf({ topic, partition, life }: OwnedPartition, { offset, above }: Progress): CommittedOffset {
+  const metadata = life === null ? "" : writeFinishedAbove({ offset, life, above });
+  return { topic, partition, offset, ...(metadata !== "" && { metadata }) };
 }

@@ -5,24 +5,37 @@
  * No timer polls for data and nothing here sleeps for a retry. Bounded by records and bytes: not taking is the back
  * pressure. Never here: what an outcome is (process.ts) or how it is carried out (settle.ts).
  */
-import type { Bus, BusTrouble, IncomingRecord, Subscription, TopicPartition } from "../bus/bus.ts";
-import { pause } from "../ground/clock.ts";
+import type {
+  AssignedPartition,
+  Bus,
+  BusTrouble,
+  CommittedOffset,
+  IncomingRecord,
+  Subscription,
+  TopicPartition,
+} from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
+import { failpoint } from "../ground/failpoint.ts";
 import type { Store } from "../store/store.ts";
+import type { Watch } from "../watchdog/watch.ts";
 
+import { Batches } from "./batches.ts";
 import { Committer } from "./committer.ts";
+import { Deadlines } from "./deadlines.ts";
+import { readEnvelope } from "./envelope.ts";
 import { Intake } from "./intake.ts";
 import { Lanes } from "./lanes.ts";
 import { LIMITS } from "./limits.ts";
-import { isSettled, type Settled } from "./outcome.ts";
+import type { Settled } from "./outcome.ts";
 import { OwnedPartition, partitionName, type Task } from "./partition.ts";
-import type { Patience } from "./persist.ts";
-import { processRecord, type Processed, type Processing } from "./process.ts";
-import { settle } from "./settle.ts";
+import type { Processed, Processing } from "./process.ts";
+import { Work } from "./work.ts";
 
-export interface ConsumerOptions extends Processing {
+export interface ConsumerOptions extends Omit<Processing, "deadlines"> {
   readonly bus: Bus;
   readonly store: Pick<Store, "schedule" | "bury">;
+  /** Told what runs, and asked what may run. */
+  readonly watch?: Watch;
   /** See `Settling.detour`. */
   readonly detour?: () => boolean;
   /** Told after a message was settled. */
@@ -35,8 +48,14 @@ export interface ConsumerState {
   readonly inFlight: number;
   readonly buffered: number;
   readonly pausedPartitions: number;
+  /** Records that came again and were not run, because an earlier owner had finished them. */
+  readonly skipped: number;
+  /** Is it paused because it fails at most messages? */
+  readonly broken: boolean;
   /** Why nothing is taken at the moment, or null: something that the handler needs is away. */
   readonly waitingFor: string | null;
+  /** Partitions whose next offset is gone: they stand still until an operator gives the group another one. */
+  readonly outOfRange: readonly string[];
   readonly lag: readonly (TopicPartition & { readonly records: number })[];
 }
 
@@ -48,29 +67,42 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
 }
 
 export class Consumer {
-  readonly #options: ConsumerOptions;
-  readonly #lanes: Lanes<Task>;
+  readonly #options: ConsumerOptions & Processing;
+  readonly #lanes: Lanes<Task> | Batches<Task>;
+  readonly #work: Work;
   readonly #partitions = new Map<string, OwnedPartition>();
   readonly #committer: Committer;
   readonly #stop = new AbortController();
   readonly #intake: Intake;
+  readonly #deadlines: Deadlines;
   #subscription: Subscription | null = null;
   #loop: Promise<void> = Promise.resolve();
-  /** What the handler lacks, by the number of runs that found it missing. */
-  #unavailable = 0;
-  #waitingFor: string | null = null;
+  #skipped = 0;
 
   constructor(options: ConsumerOptions) {
-    this.#options = options;
-    const { concurrency } = options.handler;
+    const { concurrency, timeoutMs, batch } = options.handler;
+    this.#deadlines = new Deadlines({ clock: options.clock, afterMs: timeoutMs });
+    this.#options = { ...options, deadlines: this.#deadlines };
+    this.#work = new Work({ ...this.#options, gate: (open) => this.#lanes.gate(open) });
     this.#intake = new Intake({
-      concurrency,
+      concurrency: concurrency * (batch?.max ?? 1),
       clock: options.clock,
       partitions: () => this.#partitions.values(),
       pause: (partitions) => this.#subscription?.pause(partitions),
       resume: (partition) => this.#subscription?.resume([partition]),
     });
-    this.#lanes = new Lanes({ concurrency, run: (task) => this.#run(task) });
+    this.#lanes =
+      batch === null
+        ? new Lanes({ concurrency, run: (task) => this.#run([task]) })
+        : new Batches({
+            concurrency,
+            max: batch.max,
+            withinMs: batch.withinMs,
+            ordered: options.handler.order.by === "partition",
+            clock: options.clock,
+            alone: (task) => task.alone,
+            run: (tasks) => this.#run(tasks),
+          });
     this.#committer = new Committer({
       clock: options.clock,
       log: options.log,
@@ -104,7 +136,12 @@ export class Consumer {
       inFlight: this.#lanes.running,
       buffered: this.#intake.records,
       pausedPartitions,
-      waitingFor: this.#waitingFor,
+      skipped: this.#skipped,
+      broken: this.#work.broken,
+      waitingFor: this.#work.waitingFor,
+      outOfRange: [...this.#partitions.values()]
+        .filter((partition) => partition.outOfRange)
+        .map((partition) => partitionName(partition)),
       lag: this.#subscription?.lag() ?? [],
     };
   }
@@ -122,6 +159,9 @@ export class Consumer {
     await this.#subscription?.close();
     await this.#loop;
     this.#committer.stop();
+    this.#deadlines.stop();
+    this.#work.stop();
+    if (this.#lanes instanceof Batches) this.#lanes.stop();
   }
 
   async #takeAll(subscription: Subscription): Promise<void> {
@@ -140,10 +180,25 @@ export class Consumer {
   #accept(record: IncomingRecord): void {
     const partition = this.#partitions.get(partitionName(record));
     if (partition === undefined || !partition.active) return;
+    failpoint("consume.taken");
+    const ticket = partition.frontier.begin(record.offset);
+    if (partition.frontier.wasFinished(record.offset)) {
+      this.#skipped++;
+      partition.frontier.finish(ticket);
+      this.#committer.dirty(partition);
+      return;
+    }
     const bytes = (record.value?.byteLength ?? 0) + (record.key?.byteLength ?? 0);
-    const task = { record, ticket: partition.frontier.begin(record.offset), partition, bytes };
+    const task = { record, ticket, partition, bytes, alone: this.#failedBefore(record) };
     this.#intake.add(task);
-    this.#lanes.push(this.#laneOf(record), task);
+    if (this.#lanes instanceof Batches) this.#lanes.push(partitionName(record), task);
+    else this.#lanes.push(this.#laneOf(record), task);
+  }
+
+  /** Such a message takes no others of its batch with it when it fails again. */
+  #failedBefore(record: IncomingRecord): boolean {
+    const { handler, names } = this.#options;
+    return handler.batch !== null && record.topic === names.retryTopic && readEnvelope(record).attempts > 0;
   }
 
   /** The lane also spans the retry topic: one key, one lane, whichever way its messages come. */
@@ -158,23 +213,26 @@ export class Consumer {
     }
   }
 
-  async #run(task: Task): Promise<void> {
-    const { partition } = task;
+  /** Tasks of one partition: one, or those of a batch. */
+  async #run(tasks: readonly Task[]): Promise<void> {
+    const [first] = tasks;
+    if (first === undefined) return;
+    const { partition } = first;
     if (partition.active) {
       partition.started();
       try {
-        if (await this.#processAndSettle(task)) {
+        await this.#work.run(tasks, (task) => {
           partition.frontier.finish(task.ticket);
           partition.progressMs = this.#options.clock.monotonicMs();
           this.#committer.dirty(partition);
-        }
+        });
       } catch (error) {
         // Neither process nor settle throws anything but the end of this partition; all else is a defect worth a line.
         if (!(error instanceof CauceError && error.code === "aborted")) {
           this.#options.log.error("a message could not be settled; its partition stands still", {
             handler: this.#options.handler.name,
             partition: partitionName(partition),
-            offset: task.record.offset,
+            offset: first.record.offset,
             error,
           });
         }
@@ -182,93 +240,22 @@ export class Consumer {
         partition.ended();
       }
     }
-    this.#intake.remove(task);
+    for (const task of tasks) this.#intake.remove(task);
   }
 
-  /** @returns whether the message is settled for good. */
-  async #processAndSettle(task: Task): Promise<boolean> {
-    const { clock, handler } = this.#options;
-    const { signal } = task.partition;
-    for (let tries = 1; ; tries++) {
-      const startedMs = clock.monotonicMs();
-      const processed = await processRecord(task.record, this.#options, signal);
-      const { outcome } = processed;
-      if (isSettled(outcome)) {
-        const carriedOut = await settle(outcome, this.#settling(task, processed), this.#patience(signal));
-        this.#options.settled?.(processed, carriedOut, clock.monotonicMs() - startedMs);
-        return true;
-      }
-      if (outcome.kind === "aborted") return false;
-      this.#lacks(outcome.reason, handler.name);
-      await pause(
-        clock,
-        Math.min(LIMITS.unavailableMs * 2 ** Math.min(tries - 1, 6), LIMITS.longestUnavailableMs),
-        signal,
-      );
-      this.#lacksNoMore();
-      if (signal.aborted) return false;
+  #assigned(partitions: readonly AssignedPartition[]): void {
+    this.#options.watch?.assigned();
+    for (const assigned of partitions) {
+      const partition = new OwnedPartition(assigned);
+      this.#partitions.set(partitionName(partition), partition);
+      if (partition.restored.length > 0)
+        this.#options.log.info("goes on above the commit: what was finished there is not run again", {
+          handler: this.#options.handler.name,
+          partition: partitionName(partition),
+          committed: assigned.committed,
+          records: partition.restored.reduce((sum, { from, to }) => sum + to - from, 0),
+        });
     }
-  }
-
-  /** A handler that lacks something takes on nothing new until one of its runs gets through. */
-  #lacks(reason: string, handler: string): void {
-    if (this.#unavailable++ === 0) {
-      this.#waitingFor = reason;
-      this.#lanes.gate(false);
-      this.#options.log.warn("handler waits: something it needs is away", { handler, reason });
-    }
-  }
-
-  #lacksNoMore(): void {
-    if (--this.#unavailable > 0) return;
-    this.#waitingFor = null;
-    this.#lanes.gate(true);
-  }
-
-  #settling(task: Task, { envelope }: Processed) {
-    const { bus, store, names, handler, detour } = this.#options;
-    const { record } = task;
-    return {
-      bus,
-      store,
-      deadLetterTopic: names.deadLetterTopic,
-      handlerName: handler.name,
-      ...(detour && { detour }),
-      letterFor: (error: CauceError) => ({
-        handler: handler.name,
-        messageId: envelope.id,
-        delivery: envelope.delivery,
-        record: { topic: handler.on.name, key: record.key, value: record.value, headers: record.headers },
-        partition: record.partition,
-        offset: record.offset,
-        cause: error.code,
-        error: `an output could not be published: ${error.message}`,
-        attempts: envelope.attempts + 1,
-        deferrals: envelope.deferrals,
-      }),
-    };
-  }
-
-  #patience(signal: AbortSignal): Patience {
-    const { clock, random, log, handler } = this.#options;
-    return {
-      clock,
-      random,
-      signal,
-      failed: (error, tries) => {
-        if (tries === 1)
-          log.warn("waiting for infrastructure", {
-            handler: handler.name,
-            code: error.code,
-            error: error.message,
-          });
-      },
-    };
-  }
-
-  #assigned(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions)
-      this.#partitions.set(partitionName(partition), new OwnedPartition(partition));
   }
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
@@ -281,7 +268,7 @@ export class Consumer {
 
   /** Drains, commits, forgets. What is not finished by the deadline is aborted and will be done elsewhere. */
   async #giveBack(partitions: readonly OwnedPartition[], deadlineMs: number): Promise<void> {
-    for (const partition of partitions) partition.active = false;
+    for (const partition of partitions) partition.leave();
     const late = new AbortController();
     const cancel = this.#options.clock.after(deadlineMs, () => late.abort());
     const drained = Promise.all(partitions.map((partition) => partition.drained()));
@@ -305,12 +292,15 @@ export class Consumer {
     return partitions.flatMap((partition) => this.#partitions.get(partitionName(partition)) ?? []);
   }
 
-  async #commit(offsets: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
+  async #commit(offsets: readonly CommittedOffset[]): Promise<void> {
     await this.#subscription?.commit(offsets);
   }
 
   #troubled(trouble: BusTrouble): void {
     const level = trouble.kind === "broker_back" ? "info" : "warn";
+    if (trouble.kind === "offset_out_of_range" && trouble.partition) {
+      for (const partition of this.#owned([trouble.partition])) partition.outOfRange = true;
+    }
     this.#options.log[level](`bus: ${trouble.kind}`, {
       handler: this.#options.handler.name,
       message: trouble.message,

@@ -78,6 +78,7 @@ export async function recordOf(
       ...envelope,
       type: topic.name,
       contentType: topic.codec.contentType,
+      schema: topic.version,
       attempts: 0,
       deferrals: 0,
       delivery: 0,
@@ -88,8 +89,18 @@ export async function recordOf(
 const utf8 = new TextEncoder();
 
 function returnedEmissions(returned: unknown, made: readonly Emission[]): readonly Emission[] {
-  const list: readonly unknown[] =
-    returned === undefined ? [] : Array.isArray(returned) ? returned : [returned];
+  // Most runs make one output and return it: no set for those.
+  if (made.length <= 1 && returned === made[0]) return made;
+  return checkReturned(listOf(returned), made);
+}
+
+/** What a handler returned, as a list. */
+export function listOf(returned: unknown): readonly unknown[] {
+  return returned === undefined ? [] : Array.isArray(returned) ? returned : [returned];
+}
+
+/** @throws CauceError `output_misused` unless all that was made in this run was returned, each once, and nothing else. */
+export function checkReturned(list: readonly unknown[], made: readonly Emission[]): readonly Emission[] {
   const known = new Set<unknown>(made);
   for (const item of list) {
     if (!known.delete(item)) {

@@ -24,6 +24,7 @@ test("what is written is read back", () => {
     attempts: 2,
     deferrals: 3,
     delivery: 4,
+    schema: 3,
   });
   expect(readEnvelope(record(headers))).toEqual({
     id: "m1",
@@ -32,12 +33,13 @@ test("what is written is read back", () => {
     attempts: 2,
     deferrals: 3,
     delivery: 4,
+    schema: 3,
   });
 });
 
 test("a record of someone else has its coordinates as id and its timestamp as birth", () => {
   expect(readEnvelope(record([["x", null]]))).toMatchObject({
-    id: "t/2/7",
+    id: "t/2/7@5000",
     bornAtMs: 5_000,
     attempts: 0,
     delivery: 0,
@@ -50,16 +52,18 @@ test("damaged headers fall back and never throw", () => {
     ["cauce_attempts", utf8.encode("-1")],
     ["cauce_deferrals", utf8.encode("1e99")],
     ["cauce_delivery", Uint8Array.of(0xff, 0xfe)],
+    ["cauce_schema", utf8.encode("two")],
     ["traceparent", utf8.encode("00-zz")],
     ["ce_id", utf8.encode("x".repeat(300))],
   ];
   expect(readEnvelope(record(headers))).toEqual({
-    id: "t/2/7",
+    id: "t/2/7@5000",
     bornAtMs: 5_000,
     traceparent: null,
     attempts: 0,
     deferrals: 0,
     delivery: 0,
+    schema: 1,
   });
 });
 
@@ -74,7 +78,7 @@ test("a retry keeps foreign headers, their order and bytes, and replaces its own
     ["x", Uint8Array.of(0xff)],
     ["x", null],
   ]);
-  expect(readEnvelope({ ...mine, headers })).toMatchObject({ id: "t/2/7", attempts: 2, delivery: 1 });
+  expect(readEnvelope({ ...mine, headers })).toMatchObject({ id: "t/2/7@5000", attempts: 2, delivery: 1 });
   expect(headers.filter(([name]) => name === "cauce_attempts")).toHaveLength(1);
 });
 

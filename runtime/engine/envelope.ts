@@ -22,6 +22,8 @@ export interface Envelope extends Counters {
   /** Birth of this message in ms since 1970; retries keep it. */
   readonly bornAtMs: number;
   readonly traceparent: string | null;
+  /** The version of the topic's schema by which it was written; 1 where it does not say. */
+  readonly schema: number;
 }
 
 export interface NewEnvelope extends Envelope {
@@ -48,6 +50,7 @@ export function readEnvelope(record: IncomingRecord): Envelope {
   let attempts = 0;
   let deferrals = 0;
   let delivery = 0;
+  let schema = 1;
   for (const [name, bytes] of record.headers) {
     if (bytes === null) continue;
     switch (name) {
@@ -69,32 +72,58 @@ export function readEnvelope(record: IncomingRecord): Envelope {
       case "cauce_delivery":
         delivery = count(bytes);
         break;
+      case "cauce_schema":
+        schema = Math.max(1, count(bytes));
+        break;
       default:
     }
   }
   const stamped = time === "" ? NaN : Date.parse(time);
   return {
-    id: id === "" || id.length > LONGEST_ID ? `${record.topic}/${record.partition}/${record.offset}` : id,
+    id: id === "" || id.length > LONGEST_ID ? coordinatesOf(record) : id,
     bornAtMs: Number.isNaN(stamped) ? record.timestampMs : stamped,
     traceparent: traceparent !== null && TRACEPARENT.test(traceparent) ? traceparent : null,
     attempts,
     deferrals,
     delivery,
+    schema,
   };
+}
+
+/**
+ * The id of a record that brings none. With its timestamp: a topic that was deleted and made again, or an embedded broker
+ * that started anew, gives the same offsets to other messages.
+ */
+function coordinatesOf({ topic, partition, offset, timestampMs }: IncomingRecord): string {
+  return `${topic}/${partition}/${offset}@${timestampMs}`;
 }
 
 /** Headers of a message that is made here. */
 export function writeEnvelope(envelope: NewEnvelope): RecordHeaders {
   const headers: [string, Uint8Array][] = [
-    ["ce_specversion", utf8.encode("1.0")],
+    ["ce_specversion", constant("1.0")],
     ["ce_id", utf8.encode(envelope.id)],
-    ["ce_source", utf8.encode(envelope.source)],
-    ["ce_type", utf8.encode(envelope.type)],
+    ["ce_source", constant(envelope.source)],
+    ["ce_type", constant(envelope.type)],
     ["ce_time", utf8.encode(new Date(envelope.bornAtMs).toISOString())],
-    ["content-type", utf8.encode(envelope.contentType)],
+    ["content-type", constant(envelope.contentType)],
   ];
   if (envelope.traceparent !== null) headers.push(["traceparent", utf8.encode(envelope.traceparent)]);
+  if (envelope.schema > 1) headers.push(["cauce_schema", utf8.encode(String(envelope.schema))]);
   return headers.concat(counterHeaders(envelope));
+}
+
+/** Names of handlers, topics and content types: few, and the same for every message. */
+const constants = new Map<string, Uint8Array>();
+const MOST_CONSTANTS = 1_000;
+
+function constant(value: string): Uint8Array {
+  let bytes = constants.get(value);
+  if (bytes === undefined) {
+    bytes = utf8.encode(value);
+    if (constants.size < MOST_CONSTANTS) constants.set(value, bytes);
+  }
+  return bytes;
 }
 
 /** A record's own headers with other counters, and an id where it had none: what travels through a retry. */

@@ -53,7 +53,7 @@ function intakeOf(count: number, concurrency = 1) {
         headers: [],
         timestampMs: 0,
       };
-      const task = { record, ticket: { offset: 0, finished: false }, partition, bytes };
+      const task = { record, ticket: { offset: 0, finished: false }, partition, bytes, alone: false };
       intake.add(task);
       return task;
     });
@@ -110,6 +110,24 @@ test("a paused partition is resumed once half of its share is worked off", async
   expect(resumed).toEqual([at(0)]);
 });
 
+test("a partition with too much finished above one slow message is paused until that one is finished", () => {
+  const { intake, at, fill, paused, resumed } = intakeOf(1);
+  const { frontier } = at(0);
+  const slow = frontier.begin(0);
+  const [held] = fill(at(0), 1);
+  for (let offset = 1; offset < LIMITS.mostAboveFrontier - 1; offset++)
+    frontier.finish(frontier.begin(offset));
+  intake.remove(fill(at(0), 1)[0] ?? missing());
+  expect(paused).toEqual([]);
+  frontier.finish(frontier.begin(LIMITS.mostAboveFrontier));
+  intake.remove(fill(at(0), 1)[0] ?? missing());
+  expect(paused).toEqual([at(0)]);
+  expect(resumed).toEqual([]);
+  frontier.finish(slow);
+  intake.remove(held ?? missing());
+  expect(resumed).toEqual([at(0)]);
+});
+
 test("waiting ends when a quarter is free, not with every record", async () => {
   const { intake, at, fill } = intakeOf(1);
   const tasks = fill(at(0), 4 * share);
@@ -122,3 +140,7 @@ test("waiting ends when a quarter is free, not with every record", async () => {
   await freed;
   expect(over).toBe(true);
 });
+
+function missing(): never {
+  throw new Error("no task");
+}

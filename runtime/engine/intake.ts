@@ -43,10 +43,13 @@ export class Intake {
     return this.#inTotal - this.#records + setAside;
   }
 
-  add(task: Task): void {
-    task.partition.buffered++;
+  add({ partition, bytes }: Task): void {
+    partition.buffered++;
     this.#records++;
-    this.#bytes += task.bytes;
+    this.#bytes += bytes;
+    if (partition.paused || partition.frontier.held < LIMITS.mostAboveFrontier) return;
+    partition.paused = true;
+    this.#options.pause([partition]);
   }
 
   remove(task: Task): void {
@@ -54,7 +57,9 @@ export class Intake {
     partition.buffered--;
     this.#records--;
     this.#bytes -= task.bytes;
-    if (partition.paused && partition.active && partition.buffered <= this.#perPartition / 2) {
+    const workedOff =
+      partition.buffered <= this.#perPartition / 2 && partition.frontier.held <= LIMITS.mostAboveFrontier / 2;
+    if (partition.paused && partition.active && workedOff) {
       partition.paused = false;
       this.#options.resume(partition);
     }

@@ -10,16 +10,35 @@ export const LIMITS = {
    * partitions that stand still.
    */
   leastBufferedPerPartition: 128,
+  /**
+   * Offsets remembered of a partition from its lowest unfinished one on, about 40 bytes each: what may finish above one slow
+   * message before its partition is paused.
+   */
+  mostAboveFrontier: 100_000,
   /** A partition that holds its share and finished nothing for this long, while there is no room, is paused. */
   stallMs: 500,
   /** Values and keys in memory per handler; beyond it nothing is taken. */
   bufferedBytes: 32 * 1024 * 1024,
   /** Finished work waits at most this long for its commit: what a `kill -9` repeats. */
   commitIntervalMs: 250,
-  /** How long a commit may take before partitions are given back without it. */
+  /**
+   * The text beside a commit that says what is finished above it, for brokers with Kafka's default
+   * `offset.metadata.max.bytes`: 24,000 offsets above the lowest unfinished one in any pattern, without bound where
+   * the finished ones lie side by side. What is finished beyond is repeated after a crash.
+   */
+  metadataBytes: 4_096,
+  /** How long a commit may take before partitions are given back without it, and the pause before it is tried again. */
   commitMs: 5_000,
+  commitAgainMs: 50,
   /** How long revoked partitions may drain. */
   drainMs: 10_000,
+  /**
+   * A handler of whose last 50 messages (at least 20) four in five fail in its own code is taken for a bad deploy. One
+   * message is tried every 30 s.
+   */
+  breaker: { window: 50, least: 20, share: 0.8, probeMs: 30_000 },
+  /** A message of a newer schema version is looked at again after this long. */
+  newerSchemaMs: 30_000,
   /** The first and the longest pause before a handler that lacks something is run again. */
   unavailableMs: 250,
   longestUnavailableMs: 5_000,

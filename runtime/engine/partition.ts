@@ -1,8 +1,10 @@
 /**
  * One partition while it is ours: its frontier, its share of what waits in memory, its end.
  */
-import type { IncomingRecord, TopicPartition } from "../bus/bus.ts";
-import { Frontier, type Ticket } from "./frontier.ts";
+import type { AssignedPartition, IncomingRecord, TopicPartition } from "../bus/bus.ts";
+import { readFinishedAbove } from "./commit-metadata.ts";
+import type { Interruption } from "./run.ts";
+import { Frontier, type Run, type Ticket } from "./frontier.ts";
 
 /** A record on its way through one process. */
 export interface Task {
@@ -10,12 +12,22 @@ export interface Task {
   readonly ticket: Ticket;
   readonly partition: OwnedPartition;
   readonly bytes: number;
+  /** Never in a batch with others. */
+  readonly alone: boolean;
 }
 
-export class OwnedPartition implements TopicPartition {
+export class OwnedPartition implements TopicPartition, Interruption {
   readonly topic: string;
   readonly partition: number;
-  readonly frontier = new Frontier();
+  /** Which log its offsets count, where the bus can tell. */
+  readonly life: string | null;
+  /** What its last owner had finished above its commit. */
+  readonly restored: readonly Run[];
+  readonly frontier: Frontier;
+  /** Runs that must be told when all work on it ends. A set of calls: listeners of a signal cost a microsecond each. */
+  readonly onInterrupt = new Set<() => void>();
+  /** Called once when nothing more of it starts: who waits for better times ends. */
+  readonly onLeave = new Set<() => void>();
   readonly #end = new AbortController();
   readonly #idle = new Set<() => void>();
   /** Taken and not finished: waiting and running ones. */
@@ -25,12 +37,20 @@ export class OwnedPartition implements TopicPartition {
   progressMs = -Infinity;
   /** A paused partition delivers nothing until half of its share is worked off. */
   paused = false;
+  /** Its next offset is not there any more: it stands still until somebody gives its group another one. */
+  outOfRange = false;
   /** False once it is being given back: what has not started does not start any more. */
   active = true;
 
-  constructor({ topic, partition }: TopicPartition) {
+  constructor({ topic, partition, committed, metadata = "", life }: AssignedPartition) {
     this.topic = topic;
     this.partition = partition;
+    this.life = life ?? null;
+    this.restored =
+      committed === undefined || life === undefined
+        ? []
+        : readFinishedAbove(metadata, { offset: committed, life });
+    this.frontier = new Frontier(this.restored);
   }
 
   /** Aborts when nothing of this partition may reach the broker any more. */
@@ -38,10 +58,23 @@ export class OwnedPartition implements TopicPartition {
     return this.#end.signal;
   }
 
+  get interrupted(): boolean {
+    return this.#end.signal.aborted;
+  }
+
+  /** It is being given back: what runs may finish, nothing more starts. */
+  leave(): void {
+    this.active = false;
+    for (const call of this.onLeave) call();
+    this.onLeave.clear();
+  }
+
   /** Ends all work on it at once: lost, or not drained in time. */
   abandon(): void {
-    this.active = false;
+    this.leave();
     this.#end.abort();
+    for (const call of this.onInterrupt) call();
+    this.onInterrupt.clear();
   }
 
   started(): void {

@@ -17,14 +17,18 @@ export interface Patience {
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 
-/** Errors after which the very same call is right. An unknown outcome is one: ids are stable, so a repeat is harmless. */
+/**
+ * Errors after which the very same call is right. An unknown outcome is one: ids are stable, so a repeat is harmless. A statement
+ * that Postgres refuses is another: somebody changed a table or a right, and to go on without the row would lose it.
+ */
 function mayHelp(error: unknown): error is CauceError {
   return (
     error instanceof CauceError &&
     (error.retryable ||
       error.code === "possibly_persisted" ||
       error.code === "producer_fatal" ||
-      error.code === "broker")
+      error.code === "broker" ||
+      error.code === "database")
   );
 }
 

@@ -6,17 +6,20 @@
  */
 import type { IncomingRecord } from "../bus/bus.ts";
 import type { Clock, Random } from "../ground/clock.ts";
-import { describeMs } from "../ground/duration.ts";
-import { CauceError } from "../ground/errors.ts";
+import { failpoint } from "../ground/failpoint.ts";
 import type { Log } from "../ground/log.ts";
-import { emittersFor } from "../handler/emission.ts";
-import type { Handler } from "../handler/handler.ts";
+import { emittersFor, type Emission, type Emitters, type Outputs } from "../handler/emission.ts";
+import type { Context, Handler } from "../handler/handler.ts";
 import { emit } from "./emit.ts";
-import { readEnvelope, withCounters, type Counters, type Envelope } from "./envelope.ts";
+import { readEnvelope, type Envelope } from "./envelope.ts";
 import type { HandlerNames } from "./names.ts";
+import { outcomeOf, unreadable } from "./conclude.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { LIMITS } from "./limits.ts";
 import type { Outcome } from "./outcome.ts";
-import { causeOf, decideRetry, LONGEST_ERROR_TEXT, type Verdict } from "./retry.ts";
-import { validate } from "./validate.ts";
+import { messageOf, readValue } from "./read.ts";
+import { decideRetry, type Verdict } from "./retry.ts";
+import { Run, type Interruption } from "./run.ts";
 
 export interface Processing {
   readonly handler: Handler;
@@ -25,6 +28,8 @@ export interface Processing {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Of this handler's runs. */
+  readonly deadlines: Deadlines;
   /** Told when a message was read and its handler is about to run. */
   readonly started?: (envelope: Envelope, value: unknown) => void;
 }
@@ -46,203 +51,117 @@ export interface Processed {
   }[];
 }
 
-const utf8 = new TextDecoder();
-
-/** Runs one record. Never rejects: every failure is an Outcome. `signal` stops it from outside. */
+/** Runs one record. Never rejects: every failure is an Outcome. `interruption` stops it from outside. */
 export async function processRecord(
   record: IncomingRecord,
   processing: Processing,
-  signal: AbortSignal,
+  interruption: Interruption,
 ): Promise<Processed> {
-  const { handler, clock } = processing;
+  const { handler, names, clock, deadlines } = processing;
   const envelope = readEnvelope(record);
-  let value: unknown;
-  try {
-    if (record.value === null) throw new CauceError("undecodable", "the record has no value (a tombstone)");
-    const decoded = handler.on.codec.decode(record.value);
-    value = decoded;
-    const checked = validate(handler.on, decoded);
-    value = checked instanceof Promise ? await checked : checked;
-  } catch (thrown) {
-    return {
-      envelope,
-      value,
-      outcome: unreadable(thrown, record, envelope, processing),
-      verdict: null,
-      decidedAtMs: clock.nowMs(),
-      emissions: [],
-    };
-  }
+  const later = postponed(record, envelope, processing);
+  if (later !== null) return later;
+  const reading = readValue(record, handler.on);
+  const read = reading instanceof Promise ? await reading : reading;
+  const { value } = read;
+  const processed = (outcome: Outcome, verdict: Verdict | null = null): Processed => ({
+    envelope,
+    value,
+    outcome,
+    verdict,
+    decidedAtMs: clock.nowMs(),
+    emissions: [],
+  });
+  if (!read.readable) return processed(unreadable(read.thrown, record, envelope, processing));
+  failpoint("process.decoded");
   processing.started?.(envelope, value);
   const { out, made } = emittersFor(handler.out);
-  const deadline = new AbortController();
-  const stop = AbortSignal.any([signal, deadline.signal]);
-  let verdict: Verdict;
+  const run = new Run({ deadlines, timeoutMs: handler.timeoutMs, interruption });
   try {
-    const message = {
-      id: envelope.id,
-      value,
-      key: record.key === null ? null : utf8.decode(record.key),
-      topic: handler.on.name,
-      attempt: envelope.attempts + 1,
-      deferrals: envelope.deferrals,
-      delivery: envelope.delivery,
-      bornAt: new Date(envelope.bornAtMs),
-    };
-    const log = processing.log.with({ handler: handler.name, message: envelope.id });
-    const returned = await withDeadline(
-      () => handler.handle(message, { deps: processing.deps, out, signal: stop, log }),
-      handler,
-      clock,
-      deadline,
-      signal,
+    const message = messageOf(record, envelope, { topic: handler.on.name, value });
+    const returned = await run.of(() =>
+      handler.handle(message, contextOf(run, processing, { out, id: envelope.id })),
     );
+    failpoint("process.handled");
     const emitted = await emit(returned, made, {
-      source: processing.names.source,
+      source: names.source,
       handlerName: handler.name,
       input: envelope,
       nowMs: clock.nowMs(),
     });
-    const emissions = made.map((emission) => ({ ...emission, topic: emission.topic.name }));
+    const { publish, schedule } = emitted;
     return {
       envelope,
       value,
-      outcome: { kind: "done", ...emitted },
+      outcome: { kind: "done", publish, schedule },
       verdict: null,
       decidedAtMs: clock.nowMs(),
-      emissions,
+      emissions: emissionsOf(made),
     };
   } catch (thrown) {
-    if (signal.aborted)
-      return {
-        envelope,
-        value,
-        outcome: { kind: "aborted" },
-        verdict: null,
-        decidedAtMs: clock.nowMs(),
-        emissions: [],
-      };
-    verdict = decideRetry({
-      thrown,
-      envelope,
-      rules: handler.retry,
-      maxAgeMs: handler.maxAgeMs,
-      nowMs: clock.nowMs(),
-      random: processing.random,
-    });
-  } finally {
-    deadline.abort();
+    if (interruption.interrupted) return processed({ kind: "aborted" });
+    const verdict = decide(thrown, envelope, processing);
+    return processed(outcomeOf(verdict, record, envelope, processing), verdict);
   }
+}
+
+/** A message of a newer schema than this process knows waits, however old it is, until a newer process takes it. */
+export function postponed(
+  record: IncomingRecord,
+  envelope: Envelope,
+  processing: Processing,
+): Processed | null {
+  const { on } = processing.handler;
+  if (envelope.schema <= on.version) return null;
+  const verdict: Verdict = {
+    kind: "retry",
+    delayMs: LIMITS.newerSchemaMs,
+    attempts: envelope.attempts,
+    deferrals: envelope.deferrals,
+    reason: "newer_schema",
+    error: `written by version ${envelope.schema} of ${on.name}'s schema; this process knows version ${on.version}`,
+  };
   return {
     envelope,
-    value,
+    value: undefined,
     outcome: outcomeOf(verdict, record, envelope, processing),
     verdict,
-    decidedAtMs: clock.nowMs(),
+    decidedAtMs: processing.clock.nowMs(),
     emissions: [],
   };
 }
 
-/** Races the handler against its deadline and the outside's signal; a handler that ignores both is left behind. */
-async function withDeadline(
-  run: () => unknown,
-  handler: Handler,
-  clock: Clock,
-  deadline: AbortController,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  // Rejections after the race is decided have no one to tell.
-  promise.catch(() => {});
-  const cancel = clock.after(handler.timeoutMs, () => {
-    const error = new CauceError(
-      "handler_timeout",
-      `the handler ran longer than ${describeMs(handler.timeoutMs)}`,
-    );
-    deadline.abort(error);
-    reject(error);
-  });
-  const aborted = () => reject(new CauceError("aborted", "stopped: the partition moved or the process ends"));
-  signal.addEventListener("abort", aborted, { once: true });
-  try {
-    if (signal.aborted) aborted();
-    return await Promise.race([Promise.try(run), promise]);
-  } finally {
-    cancel();
-    signal.removeEventListener("abort", aborted);
-  }
-}
-
-function unreadable(
-  thrown: unknown,
-  record: IncomingRecord,
-  envelope: Envelope,
-  processing: Processing,
-): Outcome {
-  const error = (thrown instanceof Error ? thrown.message : String(thrown)).slice(0, LONGEST_ERROR_TEXT);
-  return dead(record, envelope, processing, causeOf(thrown), error, envelope);
-}
-
-function outcomeOf(
-  verdict: Verdict,
-  record: IncomingRecord,
-  envelope: Envelope,
-  processing: Processing,
-): Outcome {
-  switch (verdict.kind) {
-    case "unavailable":
-      return verdict;
-    case "dead":
-      return dead(record, envelope, processing, verdict.cause, verdict.error, verdict);
-    case "retry": {
-      const delivery = envelope.delivery + 1;
-      const { attempts, deferrals, delayMs, reason, error } = verdict;
-      return {
-        kind: "retry",
-        schedule: {
-          handler: processing.handler.name,
-          messageId: envelope.id,
-          delivery,
-          record: {
-            topic: processing.names.retryTopic,
-            key: record.key,
-            value: record.value,
-            headers: withCounters(record, envelope, { attempts, deferrals, delivery }),
-          },
-          kind: "retry",
-          reason,
-          error,
-          attempts,
-          deferrals,
-          delayMs,
-          bornAtMs: envelope.bornAtMs,
-        },
-      };
-    }
-  }
-}
-
-function dead(
-  record: IncomingRecord,
-  envelope: Envelope,
-  { handler }: Processing,
-  cause: string,
-  error: string,
-  counters: Omit<Counters, "delivery">,
-): Outcome {
+/** What a handler gets beside its message. Its log and its signal are made when they are read. */
+export function contextOf(
+  run: Run,
+  { log, handler, deps }: Processing,
+  { out, id }: { readonly out: Emitters<Outputs>; readonly id: string },
+): Context<Outputs, unknown> {
   return {
-    kind: "dead",
-    letter: {
-      handler: handler.name,
-      messageId: envelope.id,
-      delivery: envelope.delivery,
-      record: { topic: handler.on.name, key: record.key, value: record.value, headers: record.headers },
-      partition: record.partition,
-      offset: record.offset,
-      cause,
-      error,
-      attempts: counters.attempts,
-      deferrals: counters.deferrals,
+    deps,
+    out,
+    get signal() {
+      return run.signal;
+    },
+    get log() {
+      return log.with({ handler: handler.name, message: id });
     },
   };
+}
+
+/** The outputs of a run, as observers are told of them. */
+export function emissionsOf(made: readonly Emission[]): Processed["emissions"] {
+  return made.map(({ topic, value, afterMs, reason }) => ({ topic: topic.name, value, afterMs, reason }));
+}
+
+/** What becomes of a message whose handler threw. */
+export function decide(thrown: unknown, envelope: Envelope, { handler, clock, random }: Processing): Verdict {
+  return decideRetry({
+    thrown,
+    envelope,
+    rules: handler.retry,
+    maxAgeMs: handler.maxAgeMs,
+    nowMs: clock.nowMs(),
+    random,
+  });
 }

@@ -29,6 +29,7 @@ function decide(
     attempts,
     deferrals,
     delivery: 0,
+    schema: 1,
   };
   return decideRetry({ thrown, envelope, rules, maxAgeMs: 86_400_000, nowMs: 1_000_000, random });
 }
@@ -97,7 +98,15 @@ test("infrastructure that is away spends nothing", () => {
 
 test("jitter spreads a delay by its share and never beyond the cap", () => {
   const jittered: RetryRules = [[Error, { delay: "constant", base: "10s", cap: "11s", jitter: 0.5 }]];
-  const envelope = { id: "m", bornAtMs: 0, traceparent: null, attempts: 0, deferrals: 0, delivery: 0 };
+  const envelope = {
+    id: "m",
+    bornAtMs: 0,
+    traceparent: null,
+    attempts: 0,
+    deferrals: 0,
+    delivery: 0,
+    schema: 1,
+  };
   const delay = (chance: number) => {
     const verdict = decideRetry({
       thrown: new Error("x"),

@@ -6,6 +6,7 @@
  */
 import type { Bus, RecordHeaders } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
+import { failpoint } from "../ground/failpoint.ts";
 import type { DeadLetter, ScheduledMessage, Store } from "../store/store.ts";
 import type { Output, Settled } from "./outcome.ts";
 import { persist, type Patience } from "./persist.ts";
@@ -40,12 +41,40 @@ export async function settle(outcome: Settled, settling: Settling, patience: Pat
       }
     case "retry":
       await persist(() => settling.store.schedule([outcome.schedule]), patience);
+      failpoint("settle.rows_written");
       return outcome;
     case "dead":
       await publishLetter(outcome.letter, settling, patience);
+      failpoint("settle.letter_published");
       await persist(() => settling.store.bury([outcome.letter]), patience);
+      failpoint("settle.letter_written");
       return outcome;
   }
+}
+
+/** As `settle` for the messages of one batch, in order, with one publish and one insert for all where nothing is too large. */
+export async function settleTogether(
+  items: readonly { readonly outcome: Settled; readonly settling: Settling }[],
+  patience: Patience,
+): Promise<readonly Settled[]> {
+  const [first] = items;
+  if (first === undefined) return [];
+  const publish = items.flatMap(({ outcome }) => (outcome.kind === "done" ? outcome.publish : []));
+  const schedule = items.flatMap(({ outcome }) =>
+    outcome.kind === "done" ? outcome.schedule : outcome.kind === "retry" ? [outcome.schedule] : [],
+  );
+  let left = items.filter(({ outcome }) => outcome.kind === "dead");
+  try {
+    await publishAndSchedule(publish, schedule, first.settling, patience);
+  } catch (error) {
+    if (!(error instanceof CauceError) || error.code !== "record_too_large") throw error;
+    // One of them is to blame: each alone, again under the same ids.
+    left = [...items];
+  }
+  const carriedOut = new Map<Settled, Settled>();
+  for (const { outcome, settling } of left)
+    carriedOut.set(outcome, await settle(outcome, settling, patience));
+  return items.map(({ outcome }) => carriedOut.get(outcome) ?? outcome);
 }
 
 async function publishAndSchedule(
@@ -59,8 +88,14 @@ async function publishAndSchedule(
   const rows = detour
     ? [...publish.map((output) => rowDueNow(output, settling.handlerName)), ...schedule]
     : schedule;
-  if (records.length > 0) await persist(() => settling.bus.publish(records), patience);
-  if (rows.length > 0) await persist(() => settling.store.schedule(rows), patience);
+  if (records.length > 0) {
+    await persist(() => settling.bus.publish(records), patience);
+    failpoint("settle.published");
+  }
+  if (rows.length > 0) {
+    await persist(() => settling.store.schedule(rows), patience);
+    failpoint("settle.rows_written");
+  }
 }
 
 function rowDueNow({ messageId, record, bornAtMs }: Output, handler: string): ScheduledMessage {

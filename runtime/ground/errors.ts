@@ -35,6 +35,8 @@ export type ErrorCode =
   | "output_misused"
   /** A handler ran past its deadline. */
   | "handler_timeout"
+  /** The process died so often while this message ran that it is not run again. */
+  | "killed_process"
   /** A handler asked for the end of this message. */
   | "given_up"
   /** A handler asked to see this message again later. */

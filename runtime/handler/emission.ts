@@ -34,6 +34,16 @@ export type Emitters<O extends Outputs> = {
 export type Returned<O extends Outputs> =
   void | undefined | Emission<keyof O & string> | readonly Emission<keyof O & string>[];
 
+/** The result of one message of a batch that failed. Only `fail` makes one. */
+export class Failure {
+  /** What went wrong, as a handler of one message would throw it. */
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
 /**
  * A topic that is published must take back what its readers get: a schema that turns a string into a Date cannot be
  * written from what was read. Compile-time only; `true` where it holds.

@@ -6,7 +6,7 @@
 import { durationMs, type Duration } from "../ground/duration.ts";
 import { CauceError } from "../ground/errors.ts";
 import type { Log } from "../ground/log.ts";
-import type { Emitters, Outputs, Returned, RoundTrips } from "./emission.ts";
+import type { Emitters, Failure, Outputs, Returned, RoundTrips } from "./emission.ts";
 import { checkRetryRule, type RetryRules } from "./retry-rule.ts";
 import type { AnyTopic, OutputOf } from "./topic.ts";
 
@@ -49,7 +49,40 @@ export type Order =
   | { readonly by: "key"; readonly whileRetrying: "skip" }
   | { readonly by: "none" };
 
-export interface HandlerOptions<T extends AnyTopic, O extends Outputs, Deps> {
+/** How messages are gathered for one run. */
+export interface BatchOptions {
+  /** Messages of one run at most, 1 to 10,000. */
+  readonly max: number;
+  /** How long a run waits for more once there is one, at most "1m". */
+  readonly within: Duration;
+}
+
+/** What a handler of batches gets beside its messages. */
+export interface BatchContext<O extends Outputs, Deps> extends Context<O, Deps> {
+  /** Makes the result of one message that failed: returned at its place, it follows its own retry rules alone. */
+  readonly fail: (error: unknown) => Failure;
+}
+
+/**
+ * What a handler of batches may return: nothing, when all went well and no output is made; or one result per message, in
+ * their order: nothing, an output, several, or a failure.
+ */
+export type BatchReturned<O extends Outputs> = void | undefined | readonly (Returned<O> | Failure)[];
+
+/** What `handle` is: for one message, or for several where `batch` is declared. */
+export type Handle<T extends AnyTopic, O extends Outputs, Deps, B> = B extends BatchOptions
+  ? (
+      messages: readonly Message<T>[],
+      context: BatchContext<O, Deps>,
+    ) => BatchReturned<O> | Promise<BatchReturned<O>>
+  : (message: Message<T>, context: Context<O, Deps>) => Returned<O> | Promise<Returned<O>>;
+
+export interface HandlerOptions<
+  T extends AnyTopic,
+  O extends Outputs,
+  Deps,
+  B extends BatchOptions | undefined = undefined,
+> {
   /** The handler's identity: consumer group, schedule rows, retry topic, metrics. Default: the file's name. */
   readonly name?: string;
   readonly on: T;
@@ -60,7 +93,12 @@ export interface HandlerOptions<T extends AnyTopic, O extends Outputs, Deps> {
   };
   /** Default: `{ by: "partition" }`. */
   readonly order?: Order;
-  /** Handlers in flight in one process, 1 to 10,000. Default 64. */
+  /**
+   * Several messages of one partition in one run of `handle`, in order: for sinks that insert in bulk. What a run throws fails
+   * all its messages; a message that failed before is run alone, so it takes no others with it. Not with order by key.
+   */
+  readonly batch?: B;
+  /** Runs in flight in one process, 1 to 10,000. Default 64, and 4 for batches. */
   readonly concurrency?: number;
   /** A run that takes longer is aborted and counts as a failure. Default "60s". */
   readonly timeout?: Duration;
@@ -69,7 +107,7 @@ export interface HandlerOptions<T extends AnyTopic, O extends Outputs, Deps> {
   readonly maxAge?: Duration;
   /** Where a new consumer group begins. Default "earliest". A known group never jumps. */
   readonly startAt?: "earliest" | "latest";
-  readonly handle: (message: Message<T>, context: Context<O, Deps>) => Returned<O> | Promise<Returned<O>>;
+  readonly handle: Handle<T, O, Deps, B>;
 }
 
 /** A checked declaration, as the engine takes it. */
@@ -84,15 +122,28 @@ export interface Handler {
   readonly retry: RetryRules;
   readonly maxAgeMs: number;
   readonly startAt: "earliest" | "latest";
+  /** Null where it takes one message a run. */
+  readonly batch: Batch | null;
+  /** Not called where `batch` is declared. */
   readonly handle: (message: Message, context: Context<Outputs, unknown>) => unknown;
+}
+
+export interface Batch {
+  readonly max: number;
+  readonly withinMs: number;
+  readonly handle: (messages: readonly Message[], context: BatchContext<Outputs, unknown>) => unknown;
 }
 
 /** Handlers whose dependencies are typed: `const { handler } = app<{ model: Model }>()`. */
 export function app<Deps>(): {
   /** Declares a handler. @throws CauceError `declaration_invalid` naming the option, what was expected, what came. */
-  // oxlint-disable-next-line typescript/no-generated-empty-object-type -- no outputs declared is just that: an empty record
-  readonly handler: <T extends AnyTopic, const O extends Outputs = Readonly<Record<never, AnyTopic>>>(
-    options: HandlerOptions<T, O, Deps>,
+  readonly handler: <
+    T extends AnyTopic,
+    // oxlint-disable-next-line typescript/no-generated-empty-object-type -- no outputs declared is just that: an empty record
+    const O extends Outputs = Readonly<Record<never, AnyTopic>>,
+    B extends BatchOptions | undefined = undefined,
+  >(
+    options: HandlerOptions<T, O, Deps, B>,
   ) => Handler;
 } {
   return { handler: define };
@@ -103,8 +154,12 @@ export const handler = app<unknown>().handler;
 
 const HANDLER_NAME = /^[a-zA-Z0-9._-]{1,100}$/;
 const HIGHEST_CONCURRENCY = 10_000;
+const LARGEST_BATCH = 10_000;
+const LONGEST_WITHIN_MS = 60_000;
 
-function define<T extends AnyTopic, O extends Outputs, Deps>(options: HandlerOptions<T, O, Deps>): Handler {
+function define<T extends AnyTopic, O extends Outputs, Deps, B extends BatchOptions | undefined = undefined>(
+  options: HandlerOptions<T, O, Deps, B>,
+): Handler {
   const name = options.name ?? "";
   const called = name || `on ${options.on.name}`;
   const refuse = (option: string, expected: string, came: unknown) => {
@@ -114,7 +169,8 @@ function define<T extends AnyTopic, O extends Outputs, Deps>(options: HandlerOpt
     );
   };
   if (name && !HANDLER_NAME.test(name)) refuse("name", "1 to 100 of a-z A-Z 0-9 . _ -", `"${name}"`);
-  const concurrency = options.concurrency ?? 64;
+  const { batch } = options;
+  const concurrency = options.concurrency ?? (batch === undefined ? 64 : 4);
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > HIGHEST_CONCURRENCY) {
     refuse("concurrency", `a whole number from 1 to ${HIGHEST_CONCURRENCY}`, options.concurrency);
   }
@@ -125,6 +181,14 @@ function define<T extends AnyTopic, O extends Outputs, Deps>(options: HandlerOpt
   if (order.by === "key" && order.whileRetrying !== "skip") {
     refuse("order.whileRetrying", `"skip"`, String(order.whileRetrying));
   }
+  const withinMs = batch === undefined ? 0 : durationMs(batch.within);
+  if (batch !== undefined) {
+    if (!Number.isInteger(batch.max) || batch.max < 1 || batch.max > LARGEST_BATCH) {
+      refuse("batch.max", `a whole number from 1 to ${LARGEST_BATCH}`, batch.max);
+    }
+    if (withinMs > LONGEST_WITHIN_MS) refuse("batch.within", `at most "1m"`, `"${batch.within}"`);
+    if (order.by === "key") refuse("order.by", `"partition" or "none" for batches`, `"key"`);
+  }
   if (typeof options.handle !== "function") refuse("handle", "a function", typeof options.handle);
   const retry = options.retry ?? [];
   for (const [, rule] of retry) checkRetryRule(called, rule);
@@ -133,6 +197,14 @@ function define<T extends AnyTopic, O extends Outputs, Deps>(options: HandlerOpt
     on: options.on,
     out: Object.freeze({ ...options.out }),
     order,
+    batch:
+      batch === undefined
+        ? null
+        : Object.freeze({
+            max: batch.max,
+            withinMs,
+            handle: options.handle as unknown as Batch["handle"],
+          }),
     concurrency,
     timeoutMs: durationMs(options.timeout ?? "60s"),
     retry,

@@ -13,6 +13,11 @@ export type Key = string | Uint8Array | null;
 export interface TopicOptions<S extends StandardSchemaV1> {
   /** What a value must be. On the wire is the schema's *input*; handlers receive its *output*. */
   readonly schema: S;
+  /**
+   * Which version of the schema this is, from 1; messages carry it. A process that knows an older one lets a newer message
+   * wait instead of reading it. Raise it when older processes must not read what newer ones write. Default 1.
+   */
+  readonly version?: number;
   /** The key of a value; messages of one key lie on one partition. Default: no key. */
   readonly key?: (value: StandardSchemaV1.InferInput<S>) => Key;
   /** Partitions when the topic is created. Default 12. An existing topic is never altered. */
@@ -28,6 +33,7 @@ export interface TopicOptions<S extends StandardSchemaV1> {
 export interface Topic<S extends StandardSchemaV1 = StandardSchemaV1> {
   readonly name: string;
   readonly schema: S;
+  readonly version: number;
   readonly key: (value: StandardSchemaV1.InferInput<S>) => Key;
   readonly partitions: number;
   readonly provision: "create" | "verify" | "none";
@@ -46,6 +52,7 @@ export type OutputOf<T extends AnyTopic> = StandardSchemaV1.InferOutput<T["schem
 /** Kafka's own rule for topic names. */
 const TOPIC_NAME = /^[a-zA-Z0-9._-]{1,249}$/;
 const MOST_PARTITIONS = 10_000;
+const HIGHEST_VERSION = 1_000_000;
 
 /**
  * Declares a topic.
@@ -65,9 +72,17 @@ export function topic<S extends StandardSchemaV1>(name: string, options: TopicOp
       `topic ${name}: partitions must be a whole number from 1 to ${MOST_PARTITIONS}, not ${String(options.partitions)}`,
     );
   }
+  const version = options.version ?? 1;
+  if (!Number.isInteger(version) || version < 1 || version > HIGHEST_VERSION) {
+    throw new CauceError(
+      "declaration_invalid",
+      `topic ${name}: version must be a whole number from 1 to ${HIGHEST_VERSION}, not ${String(options.version)}`,
+    );
+  }
   return Object.freeze({
     name,
     schema: options.schema,
+    version,
     key: options.key ?? (() => null),
     partitions,
     provision: options.provision ?? "create",

@@ -1,18 +1,22 @@
 /**
- * Topics of the cluster: make, describe, delete.
+ * What an operator asks of a cluster: topics, partitions, offsets, groups.
  *
- * In: names and counts. Out: one answer per topic; what the broker refuses is data, not an exception.
- * Never here: a change of a topic that exists; a wait inside librdkafka.
+ * In: names and counts. Out: one answer per topic, partition or group; what the broker refuses is data, not an exception.
+ * Never here: a wait inside librdkafka. How groups and offsets are asked for is in groups.ts and offsets.ts.
  */
 import type { TopicPartition } from "../bus/bus.ts";
 import { type ClientConfig, EVENT } from "./client.ts";
 import type { ClientEvent } from "./events.ts";
 import { ERROR, errorName } from "./failures.ts";
+import { describeGroups, type GroupDescription, type GroupListing, listGroups } from "./groups.ts";
 import { committedOffsets, edgeOffsets, OFFSET_ANSWERS } from "./offsets.ts";
 import type { PartitionEntry } from "./partitions.ts";
+import { eachPointer, nativeText, pointerArray } from "./pointers.ts";
 import { Pump } from "./pump.ts";
 import { Requests } from "./requests.ts";
-import { type Address, cString, type Library, readAddress, scratch, text } from "./symbols.ts";
+import { createPartitions, type DeletedRecords, deleteRecords } from "./topic-changes.ts";
+import { readTopicAnswers, type TopicAnswer } from "./topic-answers.ts";
+import { type Address, cString, type Library, scratch, text } from "./symbols.ts";
 
 export interface AdminOptions {
   readonly library: Library;
@@ -31,20 +35,21 @@ export interface NewTopic {
   readonly config?: Readonly<Record<string, string>>;
 }
 
-export interface TopicAnswer {
-  readonly name: string;
-  /** librdkafka's number: 0 done, `ERROR.topicExists`, `ERROR.unknownTopicOrPartition`, … */
-  readonly err: number;
-  /** The refusal in words; empty where there is none. */
-  readonly detail: string;
-}
-
 export interface TopicDescription extends TopicAnswer {
   /** 0 where the topic could not be described. */
   readonly partitions: number;
 }
 
-const ANSWERS = [EVENT.createTopics, EVENT.deleteTopics, EVENT.describeTopics, ...OFFSET_ANSWERS] as const;
+const ANSWERS = [
+  EVENT.createTopics,
+  EVENT.deleteTopics,
+  EVENT.describeTopics,
+  EVENT.createPartitions,
+  EVENT.deleteRecords,
+  EVENT.listGroups,
+  EVENT.describeGroups,
+  ...OFFSET_ANSWERS,
+] as const;
 
 export class Admin {
   readonly #pump: Pump;
@@ -91,7 +96,10 @@ export class Admin {
       },
       read: (event) => {
         const result = native.rd_kafka_event_CreateTopics_result(event) ?? 0;
-        return this.#readAnswers((count) => native.rd_kafka_CreateTopics_result_topics(result, count) ?? 0);
+        return readTopicAnswers(
+          this.#pump.library,
+          (count) => native.rd_kafka_CreateTopics_result_topics(result, count) ?? 0,
+        );
       },
     });
     return asked.then((answers) => [...refused, ...answers]);
@@ -119,7 +127,10 @@ export class Admin {
       },
       read: (event) => {
         const result = native.rd_kafka_event_DeleteTopics_result(event) ?? 0;
-        return this.#readAnswers((count) => native.rd_kafka_DeleteTopics_result_topics(result, count) ?? 0);
+        return readTopicAnswers(
+          this.#pump.library,
+          (count) => native.rd_kafka_DeleteTopics_result_topics(result, count) ?? 0,
+        );
       },
     });
   }
@@ -133,7 +144,7 @@ export class Admin {
       what: "describe topics",
       timeoutMs: this.#timeoutMs,
       start: (options) => {
-        const texts = names.map((name) => scratchText(name));
+        const texts = names.map((name) => nativeText(name));
         const array = pointerArray(texts.map((kept) => kept.address));
         const collection = native.rd_kafka_TopicCollection_of_topic_names(array.address, names.length) ?? 0;
         native.rd_kafka_DescribeTopics(client, collection, options, queue);
@@ -159,33 +170,50 @@ export class Admin {
     });
   }
 
+  /**
+   * Grows a topic to `partitions` in all. Keys land elsewhere from then on: their order across the change is lost.
+   * A number that is not larger is refused.
+   */
+  createPartitions(topic: string, partitions: number): Promise<TopicAnswer> {
+    return createPartitions({ ...this.#question, topic, partitions });
+  }
+
+  /** Drops the records below `offset` of each partition, for good. */
+  deleteRecords(
+    before: readonly (TopicPartition & { readonly offset: number })[],
+  ): Promise<DeletedRecords[]> {
+    return deleteRecords({ ...this.#question, before });
+  }
+
+  /** The consumer groups that the brokers know, with and without members. */
+  listGroups(): Promise<GroupListing[]> {
+    return listGroups(this.#question);
+  }
+
+  /** Who is in each group and owns what. A group that does not exist is `Dead`, or refused with a number. */
+  describeGroups(groups: readonly string[]): Promise<GroupDescription[]> {
+    return describeGroups({ ...this.#question, groups });
+  }
+
   /** The first (`earliest`) or next (`latest`) offset of each partition. */
   listOffsets(partitions: readonly TopicPartition[], edge: "earliest" | "latest"): Promise<PartitionEntry[]> {
-    return edgeOffsets({
-      pump: this.#pump,
-      requests: this.#requests,
-      partitions,
-      edge,
-      timeoutMs: this.#timeoutMs,
-    });
+    return edgeOffsets({ ...this.#question, partitions, edge });
   }
 
   /** What a group has committed; `offset` undefined where it has nothing. */
   committedOffsets(group: string, partitions: readonly TopicPartition[]): Promise<PartitionEntry[]> {
     if (partitions.length === 0) return Promise.resolve([]);
-    return committedOffsets({
-      pump: this.#pump,
-      requests: this.#requests,
-      partitions,
-      group,
-      timeoutMs: this.#timeoutMs,
-    });
+    return committedOffsets({ ...this.#question, partitions, group });
   }
 
   /** Rejects what waits and ends the client. Idempotent. */
   close(): void {
     this.#requests.close();
     this.#pump.close();
+  }
+
+  get #question() {
+    return { pump: this.#pump, requests: this.#requests, timeoutMs: this.#timeoutMs };
   }
 
   /** A native description of a topic to make, or why librdkafka refuses it before asking anybody. */
@@ -205,37 +233,4 @@ export class Admin {
     }
     return topic;
   }
-
-  #readAnswers(results: (count: Address) => Address): TopicAnswer[] {
-    const { library } = this.#pump;
-    const { native } = library;
-    const count = scratch(8);
-    return eachPointer(results(count.address), count.view).map((topic) => {
-      const err = native.rd_kafka_topic_result_error(topic);
-      const detail = text(native.rd_kafka_topic_result_error_string(topic));
-      return {
-        name: text(native.rd_kafka_topic_result_name(topic)),
-        err,
-        detail: err === ERROR.none ? "" : detail || errorName(library, err),
-      };
-    });
-  }
-}
-
-function pointerArray(addresses: readonly Address[]) {
-  const array = scratch(Math.max(1, addresses.length) * 8);
-  addresses.forEach((address, at) => array.view.setBigUint64(at * 8, BigInt(address), true));
-  return array;
-}
-
-function eachPointer(array: Address, count: DataView): Address[] {
-  return Array.from({ length: Number(count.getBigUint64(0, true)) }, (_, at) => readAddress(array, at * 8));
-}
-
-/** A C string with an address that stays right as long as the result is referenced. */
-function scratchText(value: string) {
-  const bytes = cString(value);
-  const kept = scratch(bytes.byteLength);
-  kept.bytes.set(bytes);
-  return kept;
 }

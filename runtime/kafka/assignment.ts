@@ -8,8 +8,9 @@
 import type { BusTrouble, TopicPartition } from "../bus/bus.ts";
 import { messageOf } from "../ground/errors.ts";
 import { ERROR, errorName, takeError } from "./failures.ts";
+import { logLives } from "./log-life.ts";
 import { committedOffsets, edgeOffsets } from "./offsets.ts";
-import { type PartitionEntry, type ReadPartition, readList, START, withList } from "./partitions.ts";
+import { type PartitionEntry, readList, START, withList } from "./partitions.ts";
 import type { Pump } from "./pump.ts";
 import type { Requests } from "./requests.ts";
 import { type Address, cString, text } from "./symbols.ts";
@@ -34,6 +35,8 @@ export interface StartedPartition extends TopicPartition {
   readonly committed: number | undefined;
   /** The text that was committed beside it. */
   readonly metadata: string | undefined;
+  /** Which log the offsets count; see `logLives`. */
+  readonly life: string | undefined;
 }
 
 export class Assignment {
@@ -159,7 +162,19 @@ export class Assignment {
     for (let waitMs = FIRST_RETRY_MS; !this.#closing; waitMs = Math.min(waitMs * 2, LONGEST_RETRY_MS)) {
       try {
         const question = { pump, requests, timeoutMs: REQUEST_MS };
-        const committed = await committedOffsets({ ...question, group, partitions });
+        const [committed, lives] = await Promise.all([
+          committedOffsets({ ...question, group, partitions }),
+          logLives({
+            ...question,
+            partitions,
+            timeoutMs: LIFE_MS,
+            failed: (message) => this.#trouble(message),
+          }),
+        ]);
+        const startOf = ({ topic, partition, offset, metadata }: PartitionEntry): StartedPartition => {
+          const life = lives.get(keyOf(topic, partition));
+          return { topic, partition, committed: offset, metadata, life };
+        };
         const fresh = committed.filter((entry) => entry.offset === undefined);
         if (fresh.length === 0 || this.#options.startAt === "earliest") return committed.map(startOf);
         // "latest" is pinned to a number now, so that what arrives from here on is read even after a crash.
@@ -215,14 +230,12 @@ export function keyOf(topic: string, partition: number): string {
   return `${topic}/${partition}`;
 }
 
-function startOf({ topic, partition, offset, metadata }: ReadPartition): StartedPartition {
-  return { topic, partition, committed: offset, metadata };
-}
-
 function endOf(ends: readonly PartitionEntry[], { topic, partition }: PartitionEntry): number | undefined {
   return ends.find((end) => end.topic === topic && end.partition === partition)?.offset;
 }
 
 const REQUEST_MS = 10_000;
+/** A partition without a leader must not keep the others from starting. */
+const LIFE_MS = 2_000;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2_000;

@@ -22,7 +22,11 @@ export const EVENT = {
   statistics: 0x40,
   createTopics: 100,
   deleteTopics: 101,
+  createPartitions: 102,
+  deleteRecords: 105,
   tokenRefresh: 0x100,
+  listGroups: 0x2000,
+  describeGroups: 0x4000,
   groupOffsets: 0x8000,
   describeTopics: 0x100000,
   listOffsets: 0x400000,
@@ -51,12 +55,18 @@ export function newClient(library: Library, kind: ClientKind, config: ClientConf
       if (result !== CONF_OK) throw refusedProperty(name, String(value), text(reason.address));
     }
     native.rd_kafka_conf_set_events(conf, QUEUED_EVENTS);
+    const unsecured = refreshesUnsecuredTokens(config);
+    if (unsecured) native.rd_kafka_conf_enable_sasl_queue(conf, 1);
     const client = native.rd_kafka_new(KIND[kind], conf, reason.address, REASON_BYTES);
     if (!client)
       throw new CauceError(
         "config_invalid",
         `librdkafka refuses these settings: ${withoutSecrets(text(reason.address), config)}`,
       );
+    if (unsecured) {
+      const refused = native.rd_kafka_sasl_background_callbacks_enable(client);
+      if (refused) native.rd_kafka_error_destroy(refused); // then no token comes, and the connection's error says so
+    }
     return client;
   } catch (error) {
     native.rd_kafka_conf_destroy(conf);
@@ -84,6 +94,14 @@ export function withoutSecrets(message: string, config: ClientConfig): string {
 /** Does a property of this name hold something that must never be shown? */
 export function isSecret(name: string): boolean {
   return /password|secret|\.pem$|jaas|token|oauthbearer\.config|username/.test(name);
+}
+
+/**
+ * librdkafka makes unsecured tokens itself (for trying things), in a callback that polling for events never runs:
+ * its own background thread does. With OIDC it arranges that alone.
+ */
+function refreshesUnsecuredTokens(config: ClientConfig): boolean {
+  return String(config["enable.sasl.oauthbearer.unsecure.jwt"]) === "true";
 }
 
 function refusedProperty(name: string, value: string, reason: string): CauceError {

@@ -60,6 +60,19 @@ export class Commits {
     const waiting = this.#waiting.get(opaque);
     this.#waiting.delete(opaque);
     if (err === ERROR.none) waiting?.resolve();
-    else waiting?.reject(requestFailure(this.#pump.library, err, "the commit was not acknowledged"));
+    else {
+      const failure = requestFailure(this.#pump.library, err, "the commit was not acknowledged");
+      waiting?.reject(
+        BEHIND.has(err) ? new CauceError("broker", failure.message, { retryable: true }) : failure,
+      );
+    }
   }
 }
+
+/** The group has moved on and this member has not heard of it yet: a later commit carries its new generation. */
+const BEHIND: ReadonlySet<number> = new Set([
+  22, // ILLEGAL_GENERATION
+  25, // UNKNOWN_MEMBER_ID
+  110, // FENCED_MEMBER_EPOCH
+  113, // STALE_MEMBER_EPOCH
+]);

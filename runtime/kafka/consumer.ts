@@ -15,7 +15,8 @@ import { openCrossing } from "./choose-crossing.ts";
 import type { Crossing, CrossingChoice } from "./crossing.ts";
 import type { ClientEvent } from "./events.ts";
 import { ERROR, requestFailure, takeError } from "./failures.ts";
-import { OFFSET_ANSWERS } from "./offsets.ts";
+import { type GroupMetadata, readGroupMetadata } from "./group-metadata.ts";
+import { LIFE_ANSWERS } from "./log-life.ts";
 import { withList } from "./partitions.ts";
 import { Pump } from "./pump.ts";
 import { Requests } from "./requests.ts";
@@ -31,6 +32,11 @@ export interface ConsumerOptions {
   readonly drainMs: number;
   /** `classic` is cooperative-sticky; `consumer` is KIP-848 and needs Kafka 4. Default classic. */
   readonly groupProtocol?: "classic" | "consumer";
+  /**
+   * Static membership: one name per living member, the same after its restart. Its partitions wait for it until the
+   * session ends, so a member that leaves for good idles them. docs/decisions tells when that helps.
+   */
+  readonly groupInstanceId?: string;
   readonly crossing?: CrossingChoice;
   readonly assigned: (partitions: readonly StartedPartition[]) => void;
   readonly revoked: (partitions: readonly TopicPartition[]) => Promise<void>;
@@ -88,6 +94,7 @@ export class Consumer {
       ...(options.groupProtocol === "consumer" ? { "group.protocol": "consumer" } : CLASSIC),
       ...options.config,
       "group.id": options.group,
+      ...(options.groupInstanceId === undefined ? {} : { "group.instance.id": options.groupInstanceId }),
     };
     let consumer: Consumer | undefined;
     const pump = await Pump.open({
@@ -111,7 +118,7 @@ export class Consumer {
     this.#crossing = crossing;
     this.#options = options;
     this.#records = pump.openQueue(() => this.#serve());
-    this.#requests = new Requests(pump, OFFSET_ANSWERS);
+    this.#requests = new Requests(pump, LIFE_ANSWERS);
     this.#commits = new Commits(pump);
     this.#assignment = new Assignment({
       pump,
@@ -195,6 +202,17 @@ export class Consumer {
       return takeError(library, library.native.rd_kafka_seek_partitions(client, list, SEEK_MS), "seek");
     });
     if (error) throw error;
+  }
+
+  /**
+   * Who this member is, for `TransactionalProducer.sendOffsets`. Taken for every transaction right after its `take`, before
+   * the work: where a partition moves on meanwhile, the broker then refuses the offsets. Taken later, it would name the
+   * new generation, and offsets of a partition that is another's by now would be accepted.
+   * Waits for librdkafka's own thread (no broker is asked): 0.1 ms.
+   */
+  groupMetadata(): GroupMetadata {
+    if (this.#closing) throw new CauceError("closed", "the consumer was closed");
+    return readGroupMetadata(this.#pump.library, this.#pump.client);
   }
 
   /** Records between the group's committed position and the end of each partition of ours; -1 where unknown. */

@@ -29,7 +29,7 @@ export type ClientEvent =
     }
   | {
       readonly kind: "statistics";
-      /** librdkafka's own JSON, documented in its STATISTICS.md. */
+      /** librdkafka's own JSON, documented in its STATISTICS.md; `readStatistics` makes a small typed structure of it. */
       readonly json: string;
     };
 

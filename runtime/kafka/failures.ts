@@ -34,8 +34,10 @@ export const ERROR = {
   unknownTopicOrPartition: 3,
   messageTooLarge: 10,
   recordListTooLarge: 18,
+  illegalGeneration: 22,
   topicRefused: 29,
   topicExists: 36,
+  groupNotFound: 69,
 } as const;
 
 /** Did the broker keep a record whose delivery failed? As `rd_kafka_message_status`. */

@@ -1,7 +1,7 @@
 /**
  * The entry `cauce/kafka`: librdkafka on Bun, usable without the rest of Cauce.
  *
- * Order to read: symbols → client → wake → pump → crossing (shim, plain) → batch, encoder → producer → assignment,
+ * Order to read: symbols → client → wake → pump → crossing (shim, plain) → batch, encoder → producer → transactions → assignment,
  * consumer → admin → mock.
  */
 export { type Library, openLibrary } from "./symbols.ts";
@@ -11,8 +11,15 @@ export { openCrossing } from "./choose-crossing.ts";
 export { type ClientEvent } from "./events.ts";
 export { ERROR } from "./failures.ts";
 export { Producer, PRODUCER_DEFAULTS, type ProducerOptions } from "./producer.ts";
+export { TransactionalProducer, type TransactionalProducerOptions } from "./transactions.ts";
+export { TransactionError, type TransactionRemedy } from "./transaction-error.ts";
+export { type GroupMetadata } from "./group-metadata.ts";
 export { type StartedPartition } from "./assignment.ts";
 export { type CommitEntry, Consumer, CONSUMER_DEFAULTS, type ConsumerOptions } from "./consumer.ts";
-export { Admin, type AdminOptions, type NewTopic, type TopicAnswer, type TopicDescription } from "./admin.ts";
+export { Admin, type AdminOptions, type NewTopic, type TopicDescription } from "./admin.ts";
+export { type TopicAnswer } from "./topic-answers.ts";
+export { type DeletedRecords } from "./topic-changes.ts";
+export { type GroupDescription, type GroupListing, type GroupMember } from "./groups.ts";
+export { type ClientStatistics, type PartitionStatistics, readStatistics } from "./statistics.ts";
 export { MOCK_CLIENTS, MockCluster, type MockClusterOptions } from "./mock.ts";
 export { locateLibrary, type LocatedLibrary, type LocateOptions } from "./library/locate.ts";

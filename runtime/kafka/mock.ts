@@ -37,6 +37,10 @@ export const REQUEST = {
   joinGroup: 11,
   heartbeat: 12,
   initProducerId: 22,
+  addPartitionsToTxn: 24,
+  addOffsetsToTxn: 25,
+  endTxn: 26,
+  txnOffsetCommit: 28,
   consumerGroupHeartbeat: 68,
 } as const;
 

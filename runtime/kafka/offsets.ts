@@ -76,9 +76,31 @@ export function committedOffsets(
 }
 
 /** The first offset that is still there (`earliest`) or the next one to be written (`latest`). */
-export function edgeOffsets(
+export async function edgeOffsets(
   question: OffsetQuestion & { readonly edge: "earliest" | "latest" },
 ): Promise<PartitionEntry[]> {
+  const entries = await listOffsets(question);
+  for (const { err, topic, partition } of entries) {
+    if (err === 0) continue;
+    const what = `the ${question.edge} offset of ${topic} ${partition}`;
+    throw requestFailure(question.pump.library, err, what);
+  }
+  return entries;
+}
+
+/** The end of a partition, and in which epoch its leader leads it (-1 where unknown); or why that is not known. */
+export interface LatestEntry extends ReadPartition {
+  readonly leaderEpoch: number;
+}
+
+/** As `edgeOffsets` for the end, but what fails for one partition is said in its entry. */
+export function latestEntries(question: OffsetQuestion): Promise<LatestEntry[]> {
+  return listOffsets({ ...question, edge: "latest" });
+}
+
+function listOffsets(
+  question: OffsetQuestion & { readonly edge: "earliest" | "latest" },
+): Promise<LatestEntry[]> {
   const { pump, requests, partitions, edge, timeoutMs } = question;
   const { library } = pump;
   const { native } = library;
@@ -98,11 +120,9 @@ export function edgeOffsets(
       const infos = native.rd_kafka_ListOffsets_result_infos(result, count.address) ?? 0;
       return Array.from({ length: Number(count.view.getBigUint64(0, true)) }, (_, at) => {
         const info = readAddress(infos, at * 8);
-        const entry = readPartition(native.rd_kafka_ListOffsetsResultInfo_topic_partition(info) ?? 0);
-        if (entry.err !== 0) {
-          throw requestFailure(library, entry.err, `the ${edge} offset of ${entry.topic} ${entry.partition}`);
-        }
-        return entry;
+        const partition = native.rd_kafka_ListOffsetsResultInfo_topic_partition(info) ?? 0;
+        const leaderEpoch = native.rd_kafka_topic_partition_get_leader_epoch(partition);
+        return { ...readPartition(partition), leaderEpoch };
       });
     },
   });

@@ -172,6 +172,11 @@ export class Producer {
     this.#pump.close();
   }
 
+  /** @internal The native client, for the calls of transactions.ts; gone after `close`. */
+  get client(): Address {
+    return this.#pump.client;
+  }
+
   /** @internal From the pump: the client reported a fatal error. */
   failForGood(reason: string): void {
     this.#fatal ??= fatalReason(this.#pump.library, this.#pump.client) ?? reason;

@@ -51,6 +51,8 @@ const RDKAFKA = {
   rd_kafka_conf_new: { args: [], returns: "ptr" }, // [N] rd_kafka_conf_destroy, unless rd_kafka_new took it
   rd_kafka_conf_set: { args: ["ptr", "ptr", "ptr", "ptr", "u64_fast"], returns: "i32" }, // [B] copies name and value
   rd_kafka_conf_set_events: { args: ["ptr", "i32"], returns: "void" },
+  rd_kafka_conf_enable_sasl_queue: { args: ["ptr", "i32"], returns: "void" },
+  rd_kafka_sasl_background_callbacks_enable: { args: ["ptr"], returns: "ptr" }, // [N] rd_kafka_error_destroy when not NULL
   rd_kafka_conf_destroy: { args: ["ptr"], returns: "void" },
   rd_kafka_new: { args: ["i32", "ptr", "ptr", "u64_fast"], returns: "ptr" }, // [T] the conf, [N] rd_kafka_destroy_flags
   rd_kafka_destroy_flags: { args: ["ptr", "i32"], returns: "void" }, // every queue, topic and event of it comes first
@@ -126,6 +128,19 @@ const RDKAFKA = {
   rd_kafka_consumer_close_queue: { args: ["ptr", "ptr"], returns: "ptr" }, // [N] rd_kafka_error_destroy when not NULL
   rd_kafka_consumer_closed: { args: ["ptr"], returns: "i32" },
 
+  // Transactions. All of them wait inside librdkafka: only transaction-worker.ts calls them.
+  rd_kafka_init_transactions: { args: ["ptr", "i32"], returns: "ptr" }, // [N] rd_kafka_error_destroy when not NULL
+  rd_kafka_begin_transaction: { args: ["ptr"], returns: "ptr" }, // the same
+  rd_kafka_send_offsets_to_transaction: { args: ["ptr", "ptr", "ptr", "i32"], returns: "ptr" }, // [B], the same
+  rd_kafka_commit_transaction: { args: ["ptr", "i32"], returns: "ptr" }, // the same
+  rd_kafka_abort_transaction: { args: ["ptr", "i32"], returns: "ptr" }, // the same
+  rd_kafka_error_txn_requires_abort: { args: ["ptr"], returns: "i32" }, // [B]
+  rd_kafka_consumer_group_metadata: { args: ["ptr"], returns: "ptr" }, // [N] …_metadata_destroy
+  rd_kafka_consumer_group_metadata_write: { args: ["ptr", "ptr", "ptr"], returns: "ptr" }, // [B], [N] bytes: rd_kafka_mem_free; and the error
+  rd_kafka_mem_free: { args: ["ptr", "ptr"], returns: "void" },
+  rd_kafka_consumer_group_metadata_read: { args: ["ptr", "ptr", "u64_fast"], returns: "ptr" }, // [B], [N] …_metadata_destroy, and the error
+  rd_kafka_consumer_group_metadata_destroy: { args: ["ptr"], returns: "void" },
+
   // Administration: every call answers with an event on the queue that it was given.
   rd_kafka_AdminOptions_new: { args: ["ptr", "i32"], returns: "ptr" }, // [N] rd_kafka_AdminOptions_destroy
   rd_kafka_AdminOptions_set_request_timeout: { args: ["ptr", "i32", "ptr", "u64_fast"], returns: "i32" },
@@ -154,6 +169,45 @@ const RDKAFKA = {
   rd_kafka_TopicDescription_name: { args: ["ptr"], returns: "ptr" }, // [L]
   rd_kafka_TopicDescription_error: { args: ["ptr"], returns: "ptr" }, // [L]
   rd_kafka_TopicDescription_partitions: { args: ["ptr", "ptr"], returns: "ptr" }, // [L]
+  rd_kafka_TopicDescription_topic_id: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_Uuid_most_significant_bits: { args: ["ptr"], returns: "i64" }, // whole: ids are not numbers
+  rd_kafka_Uuid_least_significant_bits: { args: ["ptr"], returns: "i64" },
+  rd_kafka_topic_partition_get_leader_epoch: { args: ["ptr"], returns: "i32" },
+  rd_kafka_NewPartitions_new: { args: ["ptr", "u64_fast", "ptr", "u64_fast"], returns: "ptr" }, // [B], [N] …_destroy
+  rd_kafka_NewPartitions_destroy: { args: ["ptr"], returns: "void" },
+  rd_kafka_CreatePartitions: { args: ["ptr", "ptr", "u64_fast", "ptr", "ptr"], returns: "void" }, // [B]
+  rd_kafka_event_CreatePartitions_result: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_CreatePartitions_result_topics: { args: ["ptr", "ptr"], returns: "ptr" }, // [L]
+  rd_kafka_DeleteRecords_new: { args: ["ptr"], returns: "ptr" }, // [B] copies the list, [N] …_destroy
+  rd_kafka_DeleteRecords_destroy: { args: ["ptr"], returns: "void" },
+  rd_kafka_DeleteRecords: { args: ["ptr", "ptr", "u64_fast", "ptr", "ptr"], returns: "void" }, // [B]
+  rd_kafka_event_DeleteRecords_result: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_DeleteRecords_result_offsets: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_ListConsumerGroups: { args: ["ptr", "ptr", "ptr"], returns: "void" }, // [B]
+  rd_kafka_event_ListConsumerGroups_result: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_ListConsumerGroups_result_valid: { args: ["ptr", "ptr"], returns: "ptr" }, // [L]
+  rd_kafka_ListConsumerGroups_result_errors: { args: ["ptr", "ptr"], returns: "ptr" }, // [L]
+  rd_kafka_ConsumerGroupListing_group_id: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_ConsumerGroupListing_state: { args: ["ptr"], returns: "i32" },
+  rd_kafka_ConsumerGroupListing_type: { args: ["ptr"], returns: "i32" },
+  rd_kafka_consumer_group_state_name: { args: ["i32"], returns: "ptr" }, // [S]
+  rd_kafka_consumer_group_type_name: { args: ["i32"], returns: "ptr" }, // [S]
+  rd_kafka_DescribeConsumerGroups: { args: ["ptr", "ptr", "u64_fast", "ptr", "ptr"], returns: "void" }, // [B]
+  rd_kafka_event_DescribeConsumerGroups_result: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_DescribeConsumerGroups_result_groups: { args: ["ptr", "ptr"], returns: "ptr" }, // [L]
+  rd_kafka_ConsumerGroupDescription_group_id: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_ConsumerGroupDescription_error: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_ConsumerGroupDescription_state: { args: ["ptr"], returns: "i32" },
+  rd_kafka_ConsumerGroupDescription_type: { args: ["ptr"], returns: "i32" },
+  rd_kafka_ConsumerGroupDescription_partition_assignor: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_ConsumerGroupDescription_member_count: { args: ["ptr"], returns: "u64_fast" },
+  rd_kafka_ConsumerGroupDescription_member: { args: ["ptr", "u64_fast"], returns: "ptr" }, // [L]
+  rd_kafka_MemberDescription_client_id: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_MemberDescription_group_instance_id: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_MemberDescription_consumer_id: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_MemberDescription_host: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_MemberDescription_assignment: { args: ["ptr"], returns: "ptr" }, // [L]
+  rd_kafka_MemberAssignment_partitions: { args: ["ptr"], returns: "ptr" }, // [L]
   rd_kafka_ListConsumerGroupOffsets_new: { args: ["ptr", "ptr"], returns: "ptr" }, // [N] …_destroy; copies the list
   rd_kafka_ListConsumerGroupOffsets_destroy: { args: ["ptr"], returns: "void" },
   rd_kafka_ListConsumerGroupOffsets: { args: ["ptr", "ptr", "u64_fast", "ptr", "ptr"], returns: "void" }, // [B]
@@ -215,6 +269,7 @@ interface Accepts {
 interface Returns {
   ptr: Address | null;
   i32: number;
+  i64: bigint;
   i64_fast: number | bigint;
   u64_fast: number;
   void: void;

@@ -50,7 +50,8 @@ export interface Infrastructure {
   /** Resolves when an embedded broker is gone and with it all that was in flight. Never on a real one. */
   readonly brokerGone: Promise<"died" | "stopped">;
   readonly parts: readonly PartLine[];
-  close(): Promise<void>;
+  /** Waits at most `flushMs` for what is on its way to the broker (default 10 s). */
+  close(flushMs?: number): Promise<void>;
 }
 
 /** @throws CauceError `library_unusable`, `embedded_failed`, `config_invalid`, or `aborted` by the signal. */
@@ -59,10 +60,10 @@ export async function openInfrastructure(options: InfrastructureOptions): Promis
   const production = settings.nodeEnv === "production";
   if (production) refuseStandIns(settings);
   // Closed in reverse order, also when a later step fails.
-  const closers: (() => Promise<void>)[] = [];
-  const close = async () => {
+  const closers: ((flushMs?: number) => Promise<void>)[] = [];
+  const close = async (flushMs?: number) => {
     for (const call of closers.splice(0).toReversed()) {
-      await call().catch((error: unknown) =>
+      await call(flushMs).catch((error: unknown) =>
         log.warn("could not close cleanly", { error: messageOf(error) }),
       );
     }
@@ -105,7 +106,7 @@ export async function openInfrastructure(options: InfrastructureOptions): Promis
       onEvent: kafkaLog(log, options.clock),
       ...(embedded !== null && MOCK_CLIENTS),
     });
-    closers.push(() => bus.close());
+    closers.push((flushMs) => bus.close(flushMs));
     return {
       bus,
       store,
@@ -123,7 +124,7 @@ export async function openInfrastructure(options: InfrastructureOptions): Promis
       close,
     };
   } catch (error) {
-    await close();
+    await close(0);
     throw error;
   }
 }
@@ -190,6 +191,7 @@ async function openBroker(
       part: { part: "kafka", what: kafkaBrokers, standIn: false },
     };
   }
+  refuseHalfConfigured(options.settings);
   const embedded = await attachBroker({
     stateDir: stateFolderOf(options.projectDir, stateDir),
     libraryPath,
@@ -198,6 +200,23 @@ async function openBroker(
   closers.push(() => embedded.close());
   const what = `in memory on ${embedded.bootstrap} (${embedded.how}): messages in flight are gone with its last process; open questions are asked again`;
   return { brokers: embedded.bootstrap, config: {}, embedded, part: { part: "kafka", what, standIn: true } };
+}
+
+/** Somebody who says how to reach a broker means a real one: starting a stand-in instead would hide the mistake. */
+function refuseHalfConfigured(settings: RuntimeSettings): void {
+  const given = [
+    settings.kafkaConfig === undefined ? null : "KAFKA_CONFIG",
+    settings.kafkaSaslMechanism === undefined ? null : "KAFKA_SASL_MECHANISM",
+    settings.kafkaUsername === undefined ? null : "KAFKA_USERNAME",
+    settings.kafkaPassword === undefined ? null : "KAFKA_PASSWORD",
+    settings.kafkaSslCa === undefined ? null : "KAFKA_SSL_CA",
+    settings.kafkaSecurityProtocol === "plaintext" ? null : "KAFKA_SECURITY_PROTOCOL",
+  ].filter((name) => name !== null);
+  if (given.length === 0) return;
+  throw new CauceError(
+    "config_invalid",
+    `${given.join(" and ")} is set, but KAFKA_BROKERS is not: set it too, to host:port`,
+  );
 }
 
 function readConfig(path: string): string {

@@ -34,6 +34,12 @@ export async function loadProject(dir: string): Promise<Project> {
     files: files.map((entry) => entry.name),
     load: (file) => importDefault(join(handlersDir, file)),
   });
+  if (handlers.length === 0) {
+    throw new CauceError(
+      "declaration_invalid",
+      `there is no handler in ${handlersDir}: put a file with \`export default handler({ on, handle })\` into it`,
+    );
+  }
   return { dir, handlers, application: app === null ? bare(name) : await loadApplication(resolve(dir, app)) };
 }
 
@@ -90,7 +96,16 @@ async function loadApplication(file: string): Promise<Application> {
 }
 
 async function importDefault(file: string): Promise<unknown> {
-  return field(await import(pathToFileURL(file).href), "default");
+  try {
+    return field(await import(pathToFileURL(file).href), "default");
+  } catch (cause) {
+    const line = field(field(cause, "position"), "line");
+    if (typeof line !== "number") throw cause;
+    const column = String(field(field(cause, "position"), "column"));
+    throw new CauceError("declaration_invalid", `${messageOf(cause)} (line ${line}, column ${column})`, {
+      cause,
+    });
+  }
 }
 
 function field(value: unknown, name: string): unknown {

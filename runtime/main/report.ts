@@ -5,6 +5,7 @@
  */
 import type { Log } from "../ground/log.ts";
 import type { Readiness } from "../ingress/start.ts";
+import { commandLine } from "../provision/command-line.ts";
 
 export interface PartLine {
   readonly part: string;
@@ -51,7 +52,7 @@ export function tellStart(
       ...lines,
       ...(report.tryLine === null ? [] : ["", "Try:", `  ${report.tryLine}`]),
       "",
-      "Ctrl-C stops this process; `bun run stop` ends what stays behind.",
+      `Ctrl-C stops this process; \`${commandLine("stop")}\` ends what stays behind.`,
       "",
       "",
     ].join("\n"),

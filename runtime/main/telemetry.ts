@@ -37,6 +37,7 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
     states().map((state) => ({ labels: { handler: state.handler }, value: value(state) }));
   metrics.inFlight.readFrom(perHandler((state) => state.inFlight));
   metrics.paused.readFrom(perHandler((state) => state.pausedPartitions));
+  metrics.broken.readFrom(perHandler((state) => (state.broken ? 1 : 0)));
   metrics.assigned.readFrom(perHandler((state) => state.lag.length));
   metrics.lag.readFrom(() =>
     states().flatMap(({ handler, lag }) =>
@@ -83,7 +84,10 @@ function readiness(bus: Bus, store: Store, states: readonly ConsumerState[], exp
     postgres: store.connected ? "connected" : "away",
     consumers: `${assigned} of ${expected} assigned`,
   };
-  for (const { handler, waitingFor } of states)
+  for (const { handler, waitingFor, outOfRange } of states) {
     if (waitingFor !== null) parts[handler] = `waits: ${waitingFor}`;
-  return { ready: bus.connected && store.connected && assigned === expected, parts };
+    if (outOfRange.length > 0) parts[handler] = `stands still, its offset is gone: ${outOfRange.join(", ")}`;
+  }
+  const still = states.some(({ outOfRange }) => outOfRange.length > 0);
+  return { ready: bus.connected && store.connected && assigned === expected && !still, parts };
 }

@@ -27,7 +27,11 @@ export function topicPlans(app: string, handlers: readonly Handler[]): readonly 
 
 /** Topics for which this process's scheduler may publish: all that its application declares. */
 export function scheduledTopics(app: string, handlers: readonly Handler[]): readonly string[] {
+  const deadLetterTopics = new Set(handlers.map((handler) => namesFor(app, handler).deadLetterTopic));
+  const declared = new Set(
+    handlers.flatMap(({ on, out }) => [on.name, ...Object.values(out).map(({ name }) => name)]),
+  );
   return topicPlans(app, handlers)
     .map((plan) => plan.name)
-    .filter((name) => !name.endsWith(".dlq"));
+    .filter((name) => declared.has(name) || !deadLetterTopics.has(name));
 }

@@ -134,6 +134,11 @@ export function metricsFor(registry: Registry) {
       help: "Assigned partitions that are paused now, by handler.",
       labels: ["handler"],
     }),
+    broken: registry.gauge({
+      name: "cauce_handler_paused",
+      help: "Is a handler paused because it fails at most messages? 1 or 0.",
+      labels: ["handler"],
+    }),
     /** Postgres's view of the schedule, asked for at each scrape, once for all three metrics. */
     readSchedule(read: () => Promise<readonly ScheduleReading[]>) {
       const shared = sharedRead(read);

@@ -8,6 +8,7 @@
 import type { OutgoingRecord } from "../bus/bus.ts";
 import { pause, systemClock, type Clock, type Random } from "../ground/clock.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
+import { failpoint } from "../ground/failpoint.ts";
 import { silentLog, type Log } from "../ground/log.ts";
 import type { DueMessage, Store } from "../store/store.ts";
 import { publishDue } from "./publish.ts";
@@ -120,21 +121,31 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     let due: readonly DueMessage[] = [];
     let acknowledged = false;
     const doors = {
-      publish: (records: readonly OutgoingRecord[]) => Promise.race([publish(records), givenUp.promise]),
+      publish: (records: readonly OutgoingRecord[]) => {
+        const published = publish(records);
+        failpoint("schedule.published");
+        return Promise.race([published, givenUp.promise]);
+      },
       bury: store.bury.bind(store),
       buried: sayBuried,
     };
     try {
+      failpoint("schedule.before_claim");
       const count = await store.claim({
         topics: group,
         limit: batch,
         async publish(claimed) {
           due = claimed;
+          failpoint("schedule.claimed");
           await publishDue(claimed, doors);
           acknowledged = true;
+          failpoint("schedule.acknowledged");
         },
       });
-      if (count > 0) observe?.published?.(due);
+      if (count > 0) {
+        failpoint("schedule.committed");
+        observe?.published?.(due);
+      }
       sayRecovered(group);
       return count;
     } catch (error) {

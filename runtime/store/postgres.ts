@@ -7,6 +7,7 @@
  */
 import { pause, systemClock, type Clock } from "../ground/clock.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
+import { failpoint } from "../ground/failpoint.ts";
 import { silentLog, type Log } from "../ground/log.ts";
 import { announcements, type Announcements } from "./announcements.ts";
 import { textColumn } from "./columns.ts";
@@ -15,6 +16,7 @@ import { publishDeadline, within } from "./deadline.ts";
 import { gatherInserts } from "./gather.ts";
 import { STORE_LIMITS, type StoreLimits } from "./limits.ts";
 import { migrate } from "./migrate.ts";
+import { watchPresence, type Presence } from "./presence.ts";
 import { distinct, dueMessage, letterColumns, scheduleColumns, type ClaimedRow } from "./rows.ts";
 import { checkedSchema, statementsFor } from "./statements.ts";
 import type { ClaimOptions, DueMessage, ScheduleCounts, Store } from "./store.ts";
@@ -56,24 +58,33 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
     throw new CauceError("config_invalid", `the app's name must have 1 to 200 characters, not ${app.length}`);
   }
   const shared = { url, clock, statementTimeoutMs: limits.statementTimeoutMs };
-  const pool = connections({ ...shared, max: options.poolSize ?? limits.poolSize, name: "cauce store" });
+  const pool = connections({
+    ...shared,
+    max: options.poolSize ?? limits.poolSize,
+    name: "cauce store",
+    ended: () => presence.look(),
+  });
+  const presence = watchPresence({ run: pool.run, clock });
   const claims = connections({ ...shared, max: 1, name: "cauce claim" });
   try {
-    await reached(() => migrate({ url: directUrl, schema, log }), {
-      clock,
-      log,
-      signal,
-      waiting: options.waiting,
-    });
+    const open = async () => {
+      await migrate({ url: directUrl, schema, log });
+      // A process without a scheduler may have no statement for hours, and it is connected all the same.
+      await pool.run("SELECT 1");
+    };
+    await reached(open, { clock, log, signal, waiting: options.waiting });
   } catch (error) {
+    presence.close();
     await Promise.all([pool.close(), claims.close()]);
     throw error;
   }
-  return storeOn({ pool, claims, schema, app, directUrl, clock, log, limits });
+  presence.look();
+  return storeOn({ pool, presence, claims, schema, app, directUrl, clock, log, limits });
 }
 
 interface StoreParts {
   readonly pool: Connections;
+  readonly presence: Presence;
   readonly claims: Connections;
   readonly schema: string;
   readonly app: string;
@@ -83,7 +94,17 @@ interface StoreParts {
   readonly limits: StoreLimits;
 }
 
-function storeOn({ pool, claims, schema, app, directUrl, clock, log, limits }: StoreParts): PostgresStore {
+function storeOn({
+  pool,
+  presence,
+  claims,
+  schema,
+  app,
+  directUrl,
+  clock,
+  log,
+  limits,
+}: StoreParts): PostgresStore {
   const { idleInTransactionMs, statementTimeoutMs, publishDeadlineMs } = limits;
   const statements = statementsFor({ schema, idleInTransactionMs, statementTimeoutMs });
   const listeners = new Set<() => void>();
@@ -111,6 +132,7 @@ function storeOn({ pool, claims, schema, app, directUrl, clock, log, limits }: S
       const due: readonly DueMessage[] = rows.map(dueMessage);
       await within(publish(due), publishDeadline(publishDeadlineMs, clock));
       await run(statements.deletePublished, [`{${rows.map(({ id }) => id).join(",")}}`]);
+      failpoint("schedule.deleted");
       return rows.length;
     });
   }
@@ -155,7 +177,7 @@ function storeOn({ pool, claims, schema, app, directUrl, clock, log, limits }: S
   return {
     description: `${pool.description}, schema ${schema}`,
     get connected() {
-      return pool.connected || claims.connected;
+      return pool.connected;
     },
     async schedule(messages) {
       return messages.length === 0 ? 0 : await schedule(messages);
@@ -198,6 +220,7 @@ function storeOn({ pool, claims, schema, app, directUrl, clock, log, limits }: S
     purgeKeys,
     async close() {
       listeners.clear();
+      presence.close();
       await Promise.all([purging, ears?.close(), claims.close(), pool.close()]);
     },
   };

@@ -3,6 +3,8 @@
  *
  * In: the schema's name and the claim's limits. Out: texts with `$1…` for everything that comes from outside.
  */
+// oxlint-disable-next-line typescript/triple-slash-reference -- a project that has Cauce as a package learns of .sql modules only so
+/// <reference path="./sql.d.ts" />
 import { CauceError } from "../ground/errors.ts";
 import beginClaim from "./sql/begin-claim.sql" with { type: "text" };
 import bury from "./sql/bury.sql" with { type: "text" };

@@ -44,3 +44,19 @@ test("fails with what came instead", async () => {
   expect(given(halving).when({ n: 7 }).failsWith(GiveUp)).rejects.toThrow("dead letter");
   expect(given(halving).when({ n: 7 }).emits({})).rejects.toThrow("no output but the 0 expected");
 });
+
+test("a handler of batches gets a batch of one", async () => {
+  const batched = handler({
+    on: numbers,
+    out: { halves },
+    batch: { max: 100, within: "1s" },
+    handle: (messages, { out, fail }) =>
+      messages.map(({ value: { n } }) =>
+        n < 0 ? fail(new GiveUp("negative")) : out.halves({ n: n / 2, rest: 0 }),
+      ),
+  });
+  await given(batched)
+    .when({ n: 8 })
+    .emits({ halves: { n: 4 } });
+  await given(batched).when({ n: -1 }).failsWith(GiveUp);
+});

@@ -2,15 +2,19 @@
  * Tests of handlers as sentences: `await given(answer, { deps }).when(question).emits({ generated: { answer: "42" } })`.
  *
  * In: a handler, a value for its topic. Out: nothing, or an error that shows what came instead.
- * The handler runs through the real *process*, with its schemas, deadline and retry rules; no broker, no database.
+ * The handler runs through the real *process*, with its schemas, deadline and retry rules; no broker, no database. A handler
+ * of batches gets a batch of one.
  */
 import type { IncomingRecord } from "../bus/bus.ts";
+import { Deadlines } from "../engine/deadlines.ts";
 import { recordOf } from "../engine/emit.ts";
 import { withCounters, readEnvelope } from "../engine/envelope.ts";
 import { namesFor } from "../engine/names.ts";
+import { processBatch } from "../engine/process-batch.ts";
 import { processRecord, type Processed } from "../engine/process.ts";
 import { systemClock, type Clock, type Random } from "../ground/clock.ts";
 import { durationMs, type Duration } from "../ground/duration.ts";
+import { CauceError } from "../ground/errors.ts";
 import { silentLog } from "../ground/log.ts";
 import type { ErrorClass } from "../handler/retry-rule.ts";
 import type { Handler } from "../handler/handler.ts";
@@ -83,8 +87,18 @@ async function run(
     clock,
     random: options.random ?? (() => 0.5),
     log: silentLog,
+    deadlines: new Deadlines({ clock, afterMs: handler.timeoutMs }),
   };
-  return processRecord({ ...first, headers }, processing, new AbortController().signal);
+  const uninterrupted = { interrupted: false, onInterrupt: new Set<() => void>() };
+  try {
+    const record = { ...first, headers };
+    if (handler.batch === null) return await processRecord(record, processing, uninterrupted);
+    const [one] = await processBatch([record], handler.batch, { processing, interruption: uninterrupted });
+    if (one === undefined) throw new CauceError("defect", "a batch of one message had no answer");
+    return one;
+  } finally {
+    processing.deadlines.stop();
+  }
 }
 
 function scenario(handler: Handler, running: Promise<Processed>): Scenario {

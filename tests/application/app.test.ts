@@ -12,6 +12,7 @@ import store from "../../handlers/llm.validated.ts";
 import end from "../../handlers/llm.failed.ts";
 import app from "../../handlers/shared/app.ts";
 import { settings } from "../../handlers/shared/settings.ts";
+import { Deadlines } from "../../runtime/engine/deadlines.ts";
 import { processRecord } from "../../runtime/engine/process.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
 import { recordOf } from "../../runtime/engine/emit.ts";
@@ -86,6 +87,7 @@ async function drain(): Promise<void> {
       bornAtMs: Date.now(),
       traceparent: null,
     });
+    const deadlines = new Deadlines({ clock: systemClock, afterMs: handler.timeoutMs });
     const processed = await processRecord(
       { ...record, partition: 0, offset: 0, timestampMs: Date.now() },
       {
@@ -95,11 +97,13 @@ async function drain(): Promise<void> {
         clock: systemClock,
         random: () => 0.5,
         log: silentLog,
+        deadlines,
         started: (envelope, read) =>
           started.observe?.(startedStep(handler, envelope, read, systemClock.nowMs())),
       },
-      new AbortController().signal,
+      { interrupted: false, onInterrupt: new Set() },
     );
+    deadlines.stop();
     if (processed.outcome.kind !== "done") throw new Error(JSON.stringify(processed.outcome));
     const settled = { kind: "done" } as Parameters<typeof settledStep>[2];
     started.observe?.(settledStep(handler, processed, settled));

@@ -179,6 +179,46 @@ export function busContract(name: string, start: () => Promise<BusPlace>): void 
       ]);
     });
 
+    check(
+      "keeps a text beside a committed offset and hands both to the next owner before any record",
+      async () => {
+        const { bus, topic, group } = await withTopic(2);
+        await bus.publish(numbered(topic, 20));
+        const first = await join(bus, { group, topics: [topic] });
+        const fresh = [...first.owner.owned.values()];
+        expect(fresh.every(({ committed, metadata }) => committed === undefined && metadata === undefined)).toBe(true); // prettier-ignore
+        const offsets = [
+          { topic, partition: 0, offset: 3, metadata: "m".repeat(4_096) },
+          { topic, partition: 1, offset: 2 },
+        ];
+        await first.subscription.commit(offsets);
+        await first.subscription.close();
+        const second = await join(bus, { group, topics: [topic] });
+        await second.owner.until(({ owned }) => owned.size === 2);
+        const owned = [...second.owner.owned.values()].toSorted((a, b) => a.partition - b.partition);
+        expect(owned.map(({ committed }) => committed)).toEqual([3, 2]);
+        expect(owned.map(({ metadata }) => metadata)).toEqual(["m".repeat(4_096), undefined]);
+        // The same log as before, for both.
+        expect(owned.map(({ life }) => life)).toEqual(
+          fresh.toSorted((a, b) => a.partition - b.partition).map(({ life }) => life),
+        );
+        expect(owned.every(({ life }) => life !== undefined)).toBe(true);
+      },
+    );
+
+    check("refuses a text beyond 4,096 bytes and keeps what was committed before", async () => {
+      const { bus, topic, group } = await withTopic(1);
+      await bus.publish(numbered(topic, 5));
+      const first = await join(bus, { group, topics: [topic] });
+      const at = { topic, partition: 0 };
+      await first.subscription.commit([{ ...at, offset: 2, metadata: "kept" }]);
+      const refused = first.subscription.commit([{ ...at, offset: 3, metadata: "m".repeat(4_097) }]);
+      expect(await rejection(refused)).toMatchObject({ code: "broker", retryable: false });
+      await first.subscription.close();
+      const second = await join(bus, { group, topics: [topic] });
+      expect([...second.owner.owned.values()]).toMatchObject([{ committed: 2, metadata: "kept" }]);
+    });
+
     check("starts a new group at the end where it was asked to, and a known group where it was", async () => {
       const { bus, topic, group } = await withTopic(1);
       await bus.publish(numbered(topic, 5));

@@ -2,6 +2,7 @@
  * An owner of partitions for tests: writes down what a subscription tells it, and lets a test wait for that.
  */
 import type {
+  AssignedPartition,
   Bus,
   BusTrouble,
   IncomingRecord,
@@ -12,7 +13,7 @@ import type {
 } from "../../runtime/bus/bus.ts";
 
 export class Owner implements Ownership {
-  readonly owned = new Map<string, TopicPartition>();
+  readonly owned = new Map<string, AssignedPartition>();
   readonly revocations: (readonly TopicPartition[])[] = [];
   readonly losses: (readonly TopicPartition[])[] = [];
   readonly troubles: BusTrouble[] = [];
@@ -21,7 +22,7 @@ export class Owner implements Ownership {
   drain: (partitions: readonly TopicPartition[]) => Promise<void> = () => Promise.resolve();
   readonly #waiting = new Set<() => void>();
 
-  assigned(partitions: readonly TopicPartition[]): void {
+  assigned(partitions: readonly AssignedPartition[]): void {
     this.assignments++;
     for (const partition of partitions) this.owned.set(nameOf(partition), partition);
     this.#changed();

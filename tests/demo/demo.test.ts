@@ -36,7 +36,8 @@ test("the demonstration brings ten questions to their answers, whatever this she
     shown: "",
   });
   expect(shown).toContain("10 of 10 questions answered, stored and found again");
-  expect(leftovers()).toEqual(before);
+  // Others may run the demonstration too: only a folder that is new is ours.
+  expect(leftovers().filter((folder) => !before.includes(folder))).toEqual([]);
 
   const [, summary = ""] = shown.split("Each one's way:\n");
   const ways = summary.split("\n").slice(0, QUESTIONS.length);

@@ -60,9 +60,15 @@ export interface Stage {
 /** Starts a consumer for a handler on `numbers`. Several stages may share a broker. */
 export async function stage(
   handler: Handler,
-  options: Partial<ConsumerOptions> & { broker?: MemoryBroker; store?: RecordingStore } = {},
+  options: Partial<ConsumerOptions> & {
+    broker?: MemoryBroker;
+    store?: RecordingStore;
+    /** As a broker's `offset.metadata.max.bytes`. */
+    longestMetadata?: number;
+  } = {},
 ): Promise<Stage> {
   const broker = options.broker ?? new MemoryBroker();
+  if (options.longestMetadata !== undefined) broker.longestMetadata = options.longestMetadata;
   const bus = new MemoryBus({ broker });
   const store = options.store ?? new RecordingStore();
   const names = namesFor("test", handler);
@@ -112,6 +118,11 @@ export async function stage(
       await bus.publish([{ topic: numbers.name, key: null, value: bytes, headers: [] }]);
     },
   };
+}
+
+/** Resolves once it holds, looked at on every turn of the loop: for what the memory broker does without telling. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** Committed offsets of the test's group, summed over partitions. */

@@ -146,6 +146,28 @@ for (const crossing of CROSSINGS) {
       }
     });
 
+    test("a purge gives up on what waits, at once, and the producer goes on", async () => {
+      const topic = newTopic();
+      const producer = await open();
+      await producer.produce([record(topic)]);
+      cluster.brokerDown();
+      try {
+        const waiting = [
+          rejection(producer.produce([record(topic)])),
+          rejection(producer.produce([record(topic)])),
+        ];
+        await Bun.sleep(0); // both are handed over
+        producer.purge();
+        for (const failure of await Promise.all(waiting)) {
+          expect(failure).toMatchObject({ retryable: true });
+        }
+        expect(producer.inFlight).toEqual({ records: 0, bytes: 0 });
+      } finally {
+        cluster.brokerUp();
+      }
+      expect(await producer.produce([record(topic)])).toHaveLength(1);
+    }, 20_000);
+
     test("one that failed for good says so for ever, and the bus goes on with another one", async () => {
       const own = MockCluster.start({ library });
       own.createTopic("t", 1);

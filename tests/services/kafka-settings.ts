@@ -22,21 +22,36 @@ logger.server.name = kafka.server.KafkaRaftServer
 logger.server.level = info
 `;
 
+/** A further way to connect to the broker, such as one with TLS. */
+export interface ExtraListener {
+  /** Upper-case letters; settings for it begin with `listener.name.<lower-case name>.`. */
+  readonly name: string;
+  readonly protocol: "SSL" | "SASL_PLAINTEXT" | "SASL_SSL";
+  readonly port: number;
+}
+
 /** One node, quick groups, no waiting for members that will not come. */
 export function serverProperties(work: {
   folder: string;
   port: number;
   settings: Readonly<Record<string, string>>;
+  listeners?: readonly ExtraListener[];
 }): string {
   const controllerPort = freePort();
+  const extra = work.listeners ?? [];
+  const open = [
+    `PLAINTEXT://127.0.0.1:${work.port}`,
+    ...extra.map(({ name, port }) => `${name}://127.0.0.1:${port}`),
+  ];
+  const protocols = extra.map(({ name, protocol }) => `${name}:${protocol}`);
   const settings: Record<string, string> = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${work.port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${work.port}`,
+    listeners: [...open, `CONTROLLER://127.0.0.1:${controllerPort}`].join(","),
+    "advertised.listeners": open.join(","),
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": ["PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT", ...protocols].join(","),
     "log.dirs": join(work.folder, "data"),
     "auto.create.topics.enable": "false",
     "num.partitions": "1",
@@ -56,6 +71,8 @@ export function serverProperties(work: {
     "group.consumer.min.heartbeat.interval.ms": "500",
     "group.consumer.heartbeat.interval.ms": "500",
     "group.consumer.min.session.timeout.ms": "6000",
+    // The least is 6 s otherwise, and so is the wait for the partitions of a classic member that was killed.
+    "group.min.session.timeout.ms": "1000",
     ...work.settings,
   };
   return Object.entries(settings)

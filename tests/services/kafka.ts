@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { Report } from "../../runtime/provision/step.ts";
 import { inNewFolder, removeFolder, startDaemon, type Daemon } from "./daemon.ts";
 import { ensureKafkaProgram, type KafkaProgram } from "./java.ts";
-import { CLUSTER_ID, LOG_SETTINGS, serverProperties } from "./kafka-settings.ts";
+import { CLUSTER_ID, type ExtraListener, LOG_SETTINGS, serverProperties } from "./kafka-settings.ts";
 import { JVM_FLAGS, runJava, withTools, type KafkaBroker } from "./kafka-tools.ts";
 import { freePort } from "./port.ts";
 
@@ -28,6 +28,8 @@ export interface OwnKafkaBroker extends KafkaBroker {
 export interface StartKafkaOptions {
   /** Lines of server.properties that replace or add to ours. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Further ways to connect, beside the one without any security; their ports come from `freePort`. */
+  readonly listeners?: readonly ExtraListener[];
   readonly report?: Report;
 }
 
@@ -54,7 +56,7 @@ async function attachOrStart(): Promise<KafkaBroker> {
 export async function startKafka(options: StartKafkaOptions = {}): Promise<OwnKafkaBroker> {
   const program = await ensureKafkaProgram(options.report ?? say);
   return await inNewFolder("cauce-kafka-", (folder) =>
-    startIn({ program, folder, settings: options.settings ?? {} }),
+    startIn({ program, folder, settings: options.settings ?? {}, listeners: options.listeners ?? [] }),
   );
 }
 
@@ -62,11 +64,12 @@ async function startIn(work: {
   program: KafkaProgram;
   folder: string;
   settings: Readonly<Record<string, string>>;
+  listeners: readonly ExtraListener[];
 }): Promise<OwnKafkaBroker> {
-  const { program, folder, settings } = work;
+  const { program, folder, settings, listeners } = work;
   const port = freePort();
   const properties = join(folder, "server.properties");
-  writeFileSync(properties, serverProperties({ folder, port, settings }));
+  writeFileSync(properties, serverProperties({ folder, port, settings, listeners }));
   writeFileSync(join(folder, "log4j2.properties"), LOG_SETTINGS);
   await runJava(program, {
     className: "kafka.tools.StorageTool",

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { createServer, type Server, type Socket } from "node:net";
 import type { CauceError } from "../../runtime/ground/errors.ts";
 import { createPostgresStore } from "../../runtime/store/postgres.ts";
-import { createDatabase } from "../services/postgres.ts";
+import { createDatabase, startPostgres } from "../services/postgres.ts";
 import { freePort } from "../services/port.ts";
 import { claimAll } from "./contract.ts";
 import { message } from "./messages.ts";
@@ -103,3 +103,18 @@ test("a server that vanishes in the middle of a claim gives the rows back", asyn
   await store.close();
   way.close();
 });
+
+test("a store that nobody asks anything knows that its database is gone, and that it is back", async () => {
+  const server = await startPostgres();
+  const store = await createPostgresStore({ url: await server.createDatabase("gone"), app: "a" });
+  const becomes = async (connected: boolean) => {
+    while (store.connected !== connected) await Bun.sleep(10);
+  };
+  await becomes(true);
+  await server.kill();
+  await becomes(false);
+  await server.restart();
+  await becomes(true);
+  await store.close();
+  await server.stop();
+}, 20_000);

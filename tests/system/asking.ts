@@ -3,7 +3,6 @@
  *
  * In: a door's address, questions. Out: statuses and bodies. Never here: judging them.
  */
-import { expect } from "bun:test";
 import { eventually } from "./stage.ts";
 
 export interface Question {
@@ -77,9 +76,9 @@ async function read(response: Response): Promise<Answer> {
 export async function queue(door: string, asked: Question): Promise<string> {
   return await eventually("the question is accepted", async () => {
     const { status, body } = await ask(door, asked);
-    if (status === 503) throw new Error(JSON.stringify(body));
-    // No asymmetric matcher here: Bun's toMatchObject writes it into what it looks at.
-    expect({ status, id: typeof body.id }).toEqual({ status: 202, id: "string" });
+    // One that was kept, though its 503 could not say so, may be answered when it is asked again.
+    if (![200, 202].includes(status) || body.id === undefined)
+      throw new Error(`${status}: ${JSON.stringify(body)}`);
     return body.id;
   });
 }

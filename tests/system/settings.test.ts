@@ -1,7 +1,11 @@
 /** Settings that cannot be used: said at once, all together, and nothing is started. */
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { clearStage, newStateDir, startCauce, type Settings } from "./stage.ts";
+
+/** Longer than any wait of the stage, so that a wait that was in vain is told. */
+setDefaultTimeout(180_000);
 
 afterEach(clearStage);
 
@@ -10,7 +14,8 @@ async function refusal(settings: Settings): Promise<{ code: number; said: string
   const stateDir = newStateDir();
   const cauce = startCauce({ stateDir, settings });
   const code = await cauce.exited;
-  return { code, said: cauce.output(), started: existsSync(stateDir) };
+  const started = existsSync(join(stateDir, "keeper")) || existsSync(join(stateDir, "postgres"));
+  return { code, said: cauce.output(), started };
 }
 
 describe("settings that cannot be used", () => {
@@ -25,7 +30,14 @@ describe("settings that cannot be used", () => {
       OFFLINE_LATENCY_MS: "-1",
     });
     expect({ code, started }).toEqual({ code: 1, started: false });
-    for (const name of ["PORT", "MAX_ATTEMPTS", "REGEN_THRESHOLD", "LOOKUP", "KAFKA_SECURITY_PROTOCOL", "DATABASE_URL"])
+    for (const name of [
+      "PORT",
+      "MAX_ATTEMPTS",
+      "REGEN_THRESHOLD",
+      "LOOKUP",
+      "KAFKA_SECURITY_PROTOCOL",
+      "DATABASE_URL",
+    ])
       expect(said).toContain(name);
     expect(said).toContain("OFFLINE_LATENCY_MS");
     expect(said).toContain("eighty");
@@ -47,6 +59,14 @@ describe("settings that cannot be used", () => {
     const noDatabase = await refusal({ NODE_ENV: "production", KAFKA_BROKERS: "127.0.0.1:1" });
     expect(noDatabase).toMatchObject({ code: 1, started: false });
     expect(noDatabase.said).toContain("DATABASE_URL");
+  });
+
+  test("a port that somebody else holds is named, and the process ends", async () => {
+    const stranger = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("hello") });
+    const { code, said } = await refusal({ PORT: String(stranger.port) });
+    await stranger.stop(true);
+    expect(code).toBe(1);
+    expect(said).toContain(String(stranger.port));
   });
 
   test("a script for the offline model that cannot be read is refused before anything is up", async () => {

@@ -54,6 +54,28 @@ export const severalOutputs = handler({
   ],
 });
 
+// Several messages a run: nothing, or one result per message, each an output, several, nothing or a failure.
+export const sink = app<{ insert: (ids: readonly string[]) => Promise<void> }>().handler({
+  on: requests,
+  batch: { max: 500, within: "50ms" },
+  async handle(messages, { deps }) {
+    await deps.insert(messages.map(({ value }) => value.id));
+  },
+});
+export const mixed = handler({
+  on: requests,
+  out: { generated, errors },
+  order: { by: "none" },
+  batch: { max: 500, within: "50ms" },
+  handle: (messages, { out, fail }) =>
+    messages.map(({ value }) => {
+      if (value.id === "") return undefined;
+      if (value.id === "a") return fail(new Error("no"));
+      if (value.id === "b") return out.errors({ id: value.id, error_type: "timeout" });
+      return [out.generated({ id: value.id, answer: "a" })];
+    }),
+});
+
 // A topic whose schema transforms may be read: handlers get the schema's output, producers give its input.
 export const reads = handler({ on: dated, handle: ({ value }) => void value.at.getTime() });
 export const given: InputOf<typeof generated> = { id: "1", answer: "a" };
@@ -124,3 +146,45 @@ export const badKey = topic("bad", { schema: Answered, key: (value) => value.nam
 
 // @ts-expect-error -- not a duration
 export const duration: Duration = "soon";
+
+export const singleInBatch = handler({
+  on: requests,
+  batch: { max: 500, within: "50ms" },
+  // @ts-expect-error -- a run of a batch has messages, not one with a value
+  handle: ({ value }) => void value,
+});
+
+export const batchInSingle = handler({
+  on: requests,
+  // @ts-expect-error -- without `batch`, a message is no list
+  handle: (messages) => void messages.length,
+});
+
+export const failInSingle = handler({
+  on: requests,
+  // @ts-expect-error -- a handler of one message throws
+  handle: (_message, { fail }) => fail(new Error("no")),
+});
+
+export const typoInBatch = handler({
+  on: requests,
+  out: { generated },
+  batch: { max: 500, within: "50ms" },
+  // @ts-expect-error -- no such output
+  handle: (messages, { out }) => messages.map(() => out.generatd({ id: "1", answer: "a" })),
+});
+
+export const bareResults = handler({
+  on: requests,
+  out: { generated },
+  batch: { max: 500, within: "50ms" },
+  // @ts-expect-error -- results are made by `out` and `fail`
+  handle: (messages) => messages.map(({ value }) => value.id),
+});
+
+export const halfBatch = handler({
+  on: requests,
+  // @ts-expect-error -- how long may a run wait?
+  batch: { max: 500 },
+  handle: () => undefined,
+});

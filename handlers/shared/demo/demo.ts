@@ -56,6 +56,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const late = pause(systemClock, DEADLINE_MS, AbortSignal.any([signal, done.signal]));
   await Promise.race([Promise.all(asked), late]);
   done.abort();
+  screen.end();
 
   if (!options.terminal) {
     write("\nEach one's way:\n");

@@ -21,6 +21,8 @@ export interface Screen {
   add(index: number, words: string): void;
   /** The words so far. */
   way(index: number): readonly string[];
+  /** The last look: every way whole, however many lines it takes. */
+  end(): void;
 }
 
 const TITLE_WIDTH = 34;
@@ -28,8 +30,9 @@ const TITLE_WIDTH = 34;
 export function openScreen(options: ScreenOptions): Screen {
   const { titles, terminal, write, columns, elapsedMs } = options;
   const ways = titles.map((): string[] => []);
-  const lineOf = (index: number) =>
-    fit(`${labelOf(index, titles[index] ?? "")}  ${(ways[index] ?? []).join(ARROW)}`, columns);
+  const wholeOf = (index: number) =>
+    `${labelOf(index, titles[index] ?? "")}  ${(ways[index] ?? []).join(ARROW)}`;
+  const lineOf = (index: number) => fit(wholeOf(index), columns);
   const draw = () => ways.map((_, index) => `\u001b[2K${lineOf(index)}\n`).join("");
   if (terminal) write(draw());
   return {
@@ -42,6 +45,11 @@ export function openScreen(options: ScreenOptions): Screen {
       }
     },
     way: (index) => ways[index] ?? [],
+    end() {
+      if (terminal && ways.some((_, index) => wholeOf(index).length > columns)) {
+        write(`\u001b[${ways.length}A\u001b[J${ways.map((_, index) => `${wholeOf(index)}\n`).join("")}`);
+      }
+    },
   };
 }
 
@@ -51,7 +59,13 @@ export function labelOf(index: number, title: string): string {
   return `${String(index + 1).padStart(2)} ${text.padEnd(TITLE_WIDTH)}`;
 }
 
-/** A line that is wider than the terminal would wrap, and the cursor would no longer come back to its start. */
+/**
+ * A line that is wider than the terminal would wrap, and the cursor would no longer come back to its start. What happened last
+ * is what matters: the middle is left out.
+ */
 function fit(line: string, columns: number): string {
-  return line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 1))}…`;
+  if (line.length <= columns) return line;
+  const head = TITLE_WIDTH + 5;
+  const tail = Math.max(0, columns - head - 2);
+  return `${line.slice(0, head)}… ${tail === 0 ? "" : line.slice(-tail)}`.slice(0, columns);
 }

@@ -8,6 +8,7 @@
  */
 import { CauceError, messageOf } from "../../ground/errors.ts";
 import { installCommand } from "../../provision/apt.ts";
+import { commandLine } from "../../provision/command-line.ts";
 import { describePlatform, readPlatform, type Platform } from "../../provision/platform.ts";
 import type { Report } from "../../provision/step.ts";
 import { buildPlace } from "./build.ts";
@@ -136,7 +137,7 @@ function inspectSetting(path: string, inspect: (path: string) => Inspection): Lo
 function helpFor(search: { production: boolean; platform: Platform }, helps: readonly string[]): string {
   const { platform } = search;
   if (search.production) {
-    return "bun run doctor   (without NODE_ENV=production, as the same user: it fetches the library into the cache)";
+    return `${commandLine("doctor")}   (without NODE_ENV=production, as the same user: it fetches the library into the cache)`;
   }
   if (platform.libc === "musl")
     return "use an image with glibc, such as debian:12-slim, instead of a musl one";

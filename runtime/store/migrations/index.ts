@@ -1,6 +1,8 @@
 /**
  * The store's own migrations, in order. Forward only: what was released is never edited, a change is a new file.
  */
+// oxlint-disable-next-line typescript/triple-slash-reference -- a project that has Cauce as a package learns of .sql modules only so
+/// <reference path="../sql.d.ts" />
 import schedule from "./0001-schedule.sql" with { type: "text" };
 
 export interface Migration {

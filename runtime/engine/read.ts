@@ -1,0 +1,55 @@
+/**
+ * From a record to what a handler is given, or to the end of a record that nobody can read.
+ *
+ * In: a record. Out: its envelope and its value, checked against the topic's schema. Never here: handlers.
+ */
+import type { IncomingRecord } from "../bus/bus.ts";
+import { CauceError } from "../ground/errors.ts";
+import type { Message } from "../handler/handler.ts";
+import type { AnyTopic } from "../handler/topic.ts";
+import type { Envelope } from "./envelope.ts";
+import { validate } from "./validate.ts";
+
+export type Read =
+  | { readonly readable: true; readonly value: unknown }
+  /** `value` is what was decoded, where that much was possible. */
+  | { readonly readable: false; readonly value: unknown; readonly thrown: unknown };
+
+const utf8 = new TextDecoder();
+
+/** Decodes and validates. Synchronous schemas cost no turn of the loop. Never throws. */
+export function readValue(record: IncomingRecord, topic: AnyTopic): Read | Promise<Read> {
+  let value: unknown;
+  try {
+    if (record.value === null) throw new CauceError("undecodable", "the record has no value (a tombstone)");
+    value = topic.codec.decode(record.value);
+    const checked = validate(topic, value);
+    return checked instanceof Promise
+      ? checked.then(readable, (thrown: unknown) => ({ readable: false, value, thrown }))
+      : readable(checked);
+  } catch (thrown) {
+    return { readable: false, value, thrown };
+  }
+}
+
+function readable(value: unknown): Read {
+  return { readable: true, value };
+}
+
+/** The message that a handler sees. */
+export function messageOf(
+  record: IncomingRecord,
+  envelope: Envelope,
+  { topic, value }: { readonly topic: string; readonly value: unknown },
+): Message {
+  return {
+    id: envelope.id,
+    value,
+    key: record.key === null ? null : utf8.decode(record.key),
+    topic,
+    attempt: envelope.attempts + 1,
+    deferrals: envelope.deferrals,
+    delivery: envelope.delivery,
+    bornAt: new Date(envelope.bornAtMs),
+  };
+}

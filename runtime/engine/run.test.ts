@@ -1,0 +1,72 @@
+import { expect, test } from "bun:test";
+import { systemClock } from "../ground/clock.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Run } from "./run.ts";
+
+function place(timeoutMs = 60_000) {
+  const deadlines = new Deadlines({ clock: systemClock, afterMs: timeoutMs });
+  const interruption = { interrupted: false, onInterrupt: new Set<() => void>() };
+  return { deadlines, interruption, run: new Run({ deadlines, timeoutMs, interruption }) };
+}
+
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "resolved",
+    (error: unknown) => (error instanceof Error && "code" in error ? error.code : error),
+  );
+
+test("a signal that is read after the run is aborted, and one that is read before it aborts when the run is over", async () => {
+  const { run, deadlines } = place();
+  let early: AbortSignal | null = null;
+  await run.of(() => {
+    early = run.signal;
+    expect(early.aborted).toBe(false);
+  });
+  expect(early ?? new AbortController().signal).toHaveProperty("aborted", true);
+  const late = place();
+  await late.run.of(() => 1);
+  expect(late.run.signal.aborted).toBe(true);
+  deadlines.stop();
+});
+
+test("an interruption ends a run that waits, tells why by its signal, and leaves nothing behind", async () => {
+  const { run, interruption, deadlines } = place();
+  const running = codeOf(run.of(() => new Promise(() => undefined)));
+  const { signal } = run;
+  for (const call of interruption.onInterrupt) call();
+  expect(await running).toBe("aborted");
+  expect(signal.reason).toHaveProperty("code", "aborted");
+  deadlines.stop();
+});
+
+test("nothing starts once it was interrupted", async () => {
+  const { run, interruption } = place();
+  let called = false;
+  interruption.interrupted = true;
+  expect(await codeOf(run.of(() => (called = true)))).toBe("aborted");
+  expect(called).toBe(false);
+});
+
+test("a run that is too late ends with handler_timeout, and what it does afterwards is nobody's failure", async () => {
+  const { run, interruption, deadlines } = place(5);
+  const { promise, reject } = Promise.withResolvers<never>();
+  expect(await codeOf(run.of(() => promise))).toBe("handler_timeout");
+  expect(run.signal.reason).toHaveProperty("code", "handler_timeout");
+  expect(interruption.onInterrupt.size).toBe(0);
+  reject(new Error("too late to matter"));
+  await new Promise(setImmediate);
+  deadlines.stop();
+});
+
+test("what a handler throws or rejects with comes out as it is, at once or later, a promise of any kind", async () => {
+  const failure = new Error("mine");
+  const rejection = (call: () => unknown) => place().run.of(call).catch((error: unknown) => error); // prettier-ignore
+  expect(await rejection(() => Promise.reject(failure))).toBe(failure);
+  expect(
+    await rejection(() => {
+      throw failure;
+    }),
+  ).toBe(failure);
+  const query = { then: (resolve: (value: number) => void) => resolve(7) }; // oxlint-disable-line unicorn/no-thenable -- a query builder is one
+  expect(await place().run.of(() => query)).toBe(7);
+});

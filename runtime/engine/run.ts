@@ -1,0 +1,107 @@
+/**
+ * One run of a handler, under its deadline and until it is interrupted.
+ *
+ * In: a call, deadlines, an interruption from outside. Out: what the call returned or threw; `handler_timeout` or `aborted`
+ * where it did not come in time. A call that ignores its signal is left behind. What is not asked for costs nothing: the
+ * signal is made when it is read, and a call that answers at once needs no deadline.
+ */
+import { describeMs } from "../ground/duration.ts";
+import { CauceError } from "../ground/errors.ts";
+import type { Deadlines } from "./deadlines.ts";
+
+/** Work that may be ended from outside: a partition. */
+export interface Interruption {
+  readonly interrupted: boolean;
+  /** Called once when it happens. */
+  readonly onInterrupt: Set<() => void>;
+}
+
+export interface RunOptions {
+  readonly deadlines: Deadlines;
+  readonly timeoutMs: number;
+  readonly interruption: Interruption;
+}
+
+export class Run {
+  readonly #options: RunOptions;
+  #controller: AbortController | null = null;
+  #ended: CauceError | "over" | null = null;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+  }
+
+  /** Aborts at the deadline, at an interruption, and when the run is over. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#ended !== null) this.#abort();
+    return this.#controller.signal;
+  }
+
+  async of(call: () => unknown): Promise<unknown> {
+    const { interruption } = this.#options;
+    if (interruption.interrupted) throw this.#end(interrupted());
+    try {
+      const returned = call();
+      return isThenable(returned) ? await this.#inTime(returned) : returned;
+    } finally {
+      this.#ended ??= "over";
+      this.#abort();
+    }
+  }
+
+  #inTime(returned: PromiseLike<unknown>): Promise<unknown> {
+    const { deadlines, timeoutMs, interruption } = this.#options;
+    return new Promise((resolve, reject) => {
+      const late = deadlines.set(() => {
+        interruption.onInterrupt.delete(interrupt);
+        reject(
+          this.#end(
+            new CauceError("handler_timeout", `the handler ran longer than ${describeMs(timeoutMs)}`),
+          ),
+        );
+      });
+      const interrupt = () => {
+        deadlines.takeBack(late);
+        reject(this.#end(interrupted()));
+      };
+      interruption.onInterrupt.add(interrupt);
+      const over = () => {
+        deadlines.takeBack(late);
+        interruption.onInterrupt.delete(interrupt);
+      };
+      returned.then(
+        (value) => {
+          over();
+          resolve(value);
+        },
+        (thrown: unknown) => {
+          over();
+          // What a handler throws goes on as it is, whatever it is.
+          // oxlint-disable-next-line typescript/prefer-promise-reject-errors
+          reject(thrown);
+        },
+      );
+    });
+  }
+
+  #end(reason: CauceError): CauceError {
+    this.#ended = reason;
+    this.#abort();
+    return reason;
+  }
+
+  #abort(): void {
+    if (this.#controller === null || this.#controller.signal.aborted) return;
+    if (this.#ended instanceof CauceError) this.#controller.abort(this.#ended);
+    else this.#controller.abort();
+  }
+}
+
+function interrupted(): CauceError {
+  return new CauceError("aborted", "stopped: the partition moved or the process ends");
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

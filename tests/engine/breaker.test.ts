@@ -1,0 +1,148 @@
+/** A handler that fails at everything is paused, and goes on when it works again. */
+import { expect, test } from "bun:test";
+import { GiveUp, handler } from "cauce";
+import { LIMITS } from "../../runtime/engine/limits.ts";
+import { systemClock, type Clock } from "../../runtime/ground/clock.ts";
+import { silentLog, type Log } from "../../runtime/ground/log.ts";
+import { committedTotal, numbers, stage, until } from "./stage.ts";
+
+const { least, probeMs } = LIMITS.breaker;
+
+/** The system's clock, but the breaker's pause passes when the test says so. */
+function probeClock() {
+  let probe: (() => void) | null = null;
+  let aheadMs = 0;
+  const clock: Clock = {
+    nowMs: () => systemClock.nowMs(),
+    monotonicMs: () => systemClock.monotonicMs() + aheadMs,
+    after(delayMs, call) {
+      if (delayMs < probeMs / 2 || delayMs > probeMs) return systemClock.after(delayMs, call);
+      probe = call;
+      return () => (probe = null);
+    },
+  };
+  return {
+    clock,
+    /** Resolves once the breaker waits for its next probe; then its time passes. */
+    passes: async () => {
+      await until(() => probe !== null);
+      const call = probe;
+      probe = null;
+      aheadMs += probeMs;
+      call?.();
+    },
+  };
+}
+
+function alarms() {
+  const errors: string[] = [];
+  const log: Log = { ...silentLog, error: (text) => void errors.push(text), with: () => log };
+  return { log, errors };
+}
+
+test("a deploy that fails at everything stops after the first messages, keeps all offsets and spends no more attempts", async () => {
+  let broken = true;
+  let runs = 0;
+  const deploy = handler({
+    name: "deploy",
+    on: numbers,
+    concurrency: 1,
+    handle() {
+      runs++;
+      if (broken) throw new TypeError("undefined is not a function");
+    },
+  });
+  const { clock, passes } = probeClock();
+  const { log, errors } = alarms();
+  const { send, settled, store, consumer, broker } = await stage(deploy, { clock, log });
+  for (let n = 0; n < 100; n++) await send({ id: "same", n });
+  await until(() => consumer.state.broken);
+  expect(errors).toEqual([
+    "a handler fails at most messages and is paused; offsets are kept, no attempts are spent",
+  ]);
+  expect(consumer.state.waitingFor).toContain("fails at most messages");
+  expect(runs).toBe(least);
+  // The message that opened it is held too.
+  expect(store.scheduled).toHaveLength(least - 1);
+
+  await passes();
+  await until(() => runs === least + 1);
+  await until(() => consumer.state.broken);
+  expect(store.scheduled).toHaveLength(least - 1);
+
+  broken = false;
+  await passes();
+  await settled(100);
+  expect(consumer.state.broken).toBe(false);
+  expect(consumer.state.waitingFor).toBeNull();
+  expect(store.scheduled).toHaveLength(least - 1);
+  expect(store.buried).toEqual([]);
+  await consumer.stop(1_000);
+  expect(committedTotal(broker, deploy)).toBe(100);
+});
+
+test("while it is paused a stop does not wait for it, and commits nothing of what is held", async () => {
+  const deploy = handler({
+    name: "stopping",
+    on: numbers,
+    order: { by: "none" },
+    concurrency: 8,
+    async handle() {
+      await Promise.resolve();
+      throw new TypeError("boom");
+    },
+  });
+  const { clock } = probeClock();
+  const { send, store, consumer, broker } = await stage(deploy, { clock });
+  for (let n = 0; n < 60; n++) await send({ id: "same", n });
+  await until(() => consumer.state.broken);
+  const spent = store.scheduled.length;
+  await consumer.stop(60_000);
+  expect(store.scheduled).toHaveLength(spent);
+  expect(committedTotal(broker, deploy)).toBe(spent);
+});
+
+test("poison among good messages, messages nobody can read and messages that were given up never pause a handler", async () => {
+  const picky = handler({
+    name: "picky",
+    on: numbers,
+    order: { by: "none" },
+    handle({ value }) {
+      if (value.n % 3 === 0) throw new TypeError("poison");
+      if (value.n % 3 === 1) throw new GiveUp("no use");
+    },
+  });
+  const { send, sendBytes, settled, consumer, store } = await stage(picky);
+  for (let n = 0; n < 60; n++) {
+    await sendBytes(Uint8Array.of(0xff));
+    await send({ id: `k${n}`, n: n < 30 ? 3 * n + 1 : 2 });
+  }
+  for (let n = 0; n < 30; n++) await send({ id: `k${n}`, n: n % 2 === 0 ? 0 : 2 });
+  await settled(150);
+  expect(consumer.state.broken).toBe(false);
+  expect(store.buried).toHaveLength(90);
+});
+
+test("a run of the breaker's probe that finds no held message takes the next one", async () => {
+  let broken = true;
+  const deploy = handler({
+    name: "inviting",
+    on: numbers,
+    concurrency: 64,
+    order: { by: "none" },
+    handle() {
+      if (broken) throw new TypeError("boom");
+    },
+  });
+  const { clock, passes } = probeClock();
+  const { send, settled, consumer, broker } = await stage(deploy, { clock });
+  for (let n = 0; n < 60; n++) await send({ id: "same", n });
+  await until(() => consumer.state.broken);
+  // All that is held goes with its partitions; the breaker stays open.
+  for (const member of broker.group("test.inviting").members) member.lose();
+  broken = false;
+  void broker.rebalance("test.inviting");
+  await passes();
+  await settled(60);
+  expect(consumer.state.broken).toBe(false);
+});
