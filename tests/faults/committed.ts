@@ -1,0 +1,61 @@
+/**
+ * What the pipeline's groups have committed, as the broker tells it, finished messages above the commit included.
+ *
+ * In: a prefix, an admin. Out: whether an offset is covered. Never here: the engine's own memory.
+ */
+import { readFinishedAbove } from "../../runtime/engine/commit-metadata.ts";
+import type { Run } from "../../runtime/engine/frontier.ts";
+import { namesFor } from "../../runtime/engine/names.ts";
+import type { Admin } from "../../runtime/kafka/index.ts";
+import { PARTITIONS, pipeline } from "./pipeline.ts";
+
+export interface CommittedState {
+  /** Does an acknowledged commit say that this record is finished? */
+  covers(topic: string, partition: number, offset: number): boolean;
+}
+
+interface Committed {
+  readonly offset: number;
+  readonly above: readonly Run[];
+}
+
+export async function readCommitted(from: {
+  readonly prefix: string;
+  readonly admin: Admin;
+}): Promise<CommittedState> {
+  const found = new Map<string, Committed>();
+  const { handlers } = pipeline(from);
+  for (const handler of handlers) {
+    const { group } = namesFor(from.prefix, handler);
+    const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({
+      topic: handler.on.name,
+      partition,
+    }));
+    for (const { topic, partition, offset = 0, metadata = "" } of await from.admin.committedOffsets(
+      group,
+      partitions,
+    )) {
+      found.set(`${topic}/${partition}`, { offset, above: finishedAbove(metadata, offset) });
+    }
+  }
+  return {
+    covers(topic, partition, offset) {
+      const committed = found.get(`${topic}/${partition}`);
+      if (committed === undefined) return false;
+      return (
+        offset < committed.offset || committed.above.some(({ from: low, to }) => low <= offset && offset < to)
+      );
+    },
+  };
+}
+
+/** The text says itself of which log it tells; here nobody has made the topic anew. */
+function finishedAbove(metadata: string, offset: number): readonly Run[] {
+  const bytes = Buffer.from(metadata.split(".")[1] ?? "", "base64");
+  if (bytes.byteLength <= LIFE_AT) return [];
+  const life = bytes.toString("utf8", LIFE_AT + 1, LIFE_AT + 1 + bytes.readUInt8(LIFE_AT));
+  return readFinishedAbove(metadata, { offset, life });
+}
+
+/** Behind the checksum and the offset. */
+const LIFE_AT = 12;

@@ -1,0 +1,74 @@
+/**
+ * Reads a topic of the pipeline from its beginning and keeps what it saw.
+ *
+ * In: a bus, a topic. Out: sightings, and a promise for the moment at which enough was seen. Never here: judging.
+ */
+import type { Sighting } from "cauce/testing";
+import type { Bus, IncomingRecord, Subscription } from "../../runtime/bus/bus.ts";
+import { readEnvelope } from "../../runtime/engine/envelope.ts";
+import { join } from "../bus/owner.ts";
+import type { Numbered } from "./pipeline.ts";
+
+export interface Seen extends Sighting {
+  readonly value: Numbered;
+  /** The publisher's clock when the record was made, in ms since 1970. */
+  readonly publishedMs: number;
+}
+
+export class TopicReader {
+  readonly sightings: Seen[] = [];
+  readonly ids = new Set<string>();
+  readonly #subscription: Subscription;
+  readonly #looks = new Set<() => void>();
+  readonly #loop: Promise<void>;
+
+  static async open(bus: Bus, topic: string): Promise<TopicReader> {
+    const { subscription } = await join(bus, { group: `reader-${topic}`, topics: [topic] });
+    return new TopicReader(subscription);
+  }
+
+  private constructor(subscription: Subscription) {
+    this.#subscription = subscription;
+    this.#loop = this.#read();
+  }
+
+  /** Resolves when `holds` is true after something was read; rejects with `what` after `withinMs`. */
+  until(what: string, holds: () => boolean, withinMs: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const look = () => {
+      if (holds()) resolve();
+    };
+    const late = setTimeout(() => reject(new Error(`waited in vain: ${what}`)), withinMs);
+    this.#looks.add(look);
+    look();
+    return promise.finally(() => {
+      clearTimeout(late);
+      this.#looks.delete(look);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#subscription.close();
+    await this.#loop;
+  }
+
+  async #read(): Promise<void> {
+    for (;;) {
+      const records = await this.#subscription.take(500);
+      if (records.length === 0) return;
+      for (const record of records) {
+        const sighting = seen(record);
+        this.sightings.push(sighting);
+        this.ids.add(sighting.id);
+      }
+      for (const look of this.#looks) look();
+    }
+  }
+}
+
+function seen(record: IncomingRecord): Seen {
+  const value = JSON.parse(new TextDecoder().decode(record.value ?? new Uint8Array())) as Numbered;
+  const { key, seq } = value;
+  const { partition, offset, timestampMs } = record;
+  return { id: readEnvelope(record).id, key, seq, partition, offset, value, publishedMs: timestampMs };
+}
