@@ -99,7 +99,7 @@ export const killCases: readonly FaultCase[] = [
     number: 1,
     title: "6 random kills across 3 workers under load",
     expected: "nothing lost; repeats only above the commit, same ids",
-    quick: true,
+    quick: false,
     run: (services) => randomKills(services, { kills: 6, leastMessages: 2_000 }),
   },
   {
@@ -120,7 +120,7 @@ export const killCases: readonly FaultCase[] = [
     number: 3,
     title: "a worker frozen past its session, then thawed",
     expected: "partitions move; what it still publishes carries the same ids; it rejoins",
-    quick: true,
+    quick: false,
     run: zombie,
   },
   {

@@ -88,7 +88,7 @@ export const networkCases: readonly FaultCase[] = [
     number: 15,
     title: "latency of 200 ms, split bytes, resets, half-open connections, a short black hole",
     expected: "nothing lost; repeats carry the same ids",
-    quick: true,
+    quick: false,
     run: (services) => behindProxy(services, shortTroubles),
   },
   {
