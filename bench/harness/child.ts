@@ -1,0 +1,75 @@
+/**
+ * One process under test: started, waited for, and its last line read.
+ *
+ * In: a command. Out: the JSON object that it printed last. What it complains of goes into the error. It ends with us.
+ * Never here: what it measures.
+ */
+
+export interface ChildOptions {
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Called for each line of its output as it comes. `end` asks it to stop (SIGTERM). */
+  readonly onLine?: (line: string, child: { end(): void }) => void;
+}
+
+/** What a process under test says of its window. */
+export interface Window {
+  readonly messages: number;
+  /** User and system time of all its threads, in µs. */
+  readonly cpuUs: number;
+  readonly wallMs: number;
+}
+
+const LONGEST_MS = 10 * 60_000;
+
+/** @throws Error with its last complaints when it ends with anything but 0, or says nothing. */
+export async function runChild<Result>(options: ChildOptions): Promise<Result> {
+  const child = Bun.spawn([...options.command], {
+    env: { ...process.env, ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    // TypeScript children end when this pipe does; the C programs when their parent does.
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: LONGEST_MS,
+    killSignal: "SIGKILL",
+  });
+  living.add(child);
+  const complaints = new Response(child.stderr).text();
+  let last = "";
+  const end = () => child.kill("SIGTERM");
+  for await (const line of linesOf(child.stdout)) {
+    last = line;
+    options.onLine?.(line, { end });
+  }
+  const code = await child.exited;
+  living.delete(child);
+  const title = options.command.slice(0, 3).join(" ");
+  if (code !== 0) throw new Error(`${title} ended with ${code}:\n${(await complaints).slice(-2_000)}`);
+  try {
+    return JSON.parse(last) as Result;
+  } catch {
+    throw new Error(
+      `${title} ended with no JSON but ${JSON.stringify(last)}:\n${(await complaints).slice(-2_000)}`,
+    );
+  }
+}
+
+const living = new Set<Bun.Subprocess>();
+
+/** Ends what still runs: for a benchmark that is interrupted. */
+export function endChildren(): void {
+  for (const child of living) child.kill("SIGKILL");
+}
+
+export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines.filter((line) => line !== "");
+  }
+  if (rest !== "") yield rest;
+}

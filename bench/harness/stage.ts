@@ -1,0 +1,158 @@
+/**
+ * What a benchmark stands on: a real Kafka of its own, librdkafka, the compiled C programs, topics.
+ *
+ * In: options of the command. Out: a stage; closing it ends all that it started. Never here: what is compared.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  Admin,
+  CONSUMER_DEFAULTS,
+  locateLibrary,
+  openLibrary,
+  PRODUCER_DEFAULTS,
+} from "../../runtime/kafka/index.ts";
+import { cacheFolder } from "../../runtime/provision/cache-folder.ts";
+import { startKafka } from "../../tests/services/kafka.ts";
+import { startPostgres } from "../../tests/services/postgres.ts";
+import { compileReference, PROGRAMS, type Reference } from "../reference/compile.ts";
+import { endChildren, runChild } from "./child.ts";
+
+export interface StageOptions {
+  /** A broker that runs already; default: one of the benchmark's own. */
+  readonly brokers: string | undefined;
+  /** Few pairs and short windows, to try things. */
+  readonly quick: boolean;
+  readonly say: (line: string) => void;
+}
+
+/** A topic that holds the messages 0 to `messages` - 1 of reference/fill.c. */
+export interface Filled {
+  readonly topic: string;
+  readonly messages: number;
+  /** Bytes of a value. */
+  readonly bytes: number;
+}
+
+export interface Stage {
+  readonly brokers: string;
+  /** Path of librdkafka; processes under test get it as CAUCE_LIBRDKAFKA. */
+  readonly library: string;
+  readonly quick: boolean;
+  readonly pairs: number;
+  readonly reference: Reference;
+  readonly say: (line: string) => void;
+  newTopic(partitions: number): Promise<string>;
+  dropTopics(...topics: readonly string[]): Promise<void>;
+  fillTopic(work: {
+    readonly messages: number;
+    readonly bytes: number;
+    readonly headers: 0 | 4 | 7;
+    /** Different keys; 0 gives each message its own. */
+    readonly keys?: number;
+    readonly partitions?: number;
+  }): Promise<Filled>;
+  /** The address of an empty database on a real Postgres. */
+  newDatabase(): Promise<string>;
+  close(): Promise<void>;
+}
+
+const PAIRS = 7;
+const QUICK_PAIRS = 3;
+export const PARTITIONS = 4;
+
+/** Throughput, not durability, is looked at: room for whole runs, and deleted topics give theirs back at once. */
+const BROKER_SETTINGS = {
+  "log.segment.bytes": String(256 * 1024 * 1024),
+  "log.retention.ms": "-1",
+  "file.delete.delay.ms": "1000",
+  "message.max.bytes": String(4 * 1024 * 1024),
+};
+
+export async function openStage({ brokers, quick, say }: StageOptions): Promise<Stage> {
+  const folder = mkdtempSync(join(tmpdir(), "cauce-bench-"));
+  const found = await locateLibrary({
+    env: process.env,
+    cacheDir: cacheFolder(process.env),
+    production: false,
+    report: say,
+  });
+  const reference = await compileReference(PROGRAMS, found.path, folder);
+  const kafka =
+    brokers === undefined ? await startKafka({ settings: BROKER_SETTINGS, report: say }) : undefined;
+  const address = brokers ?? kafka?.brokers ?? "";
+  const admin = await Admin.open({
+    library: openLibrary(found.path),
+    config: { "bootstrap.servers": address },
+  });
+  let postgres: ReturnType<typeof startPostgres> | undefined;
+  let topics = 0;
+  const stage: Stage = {
+    brokers: address,
+    library: found.path,
+    quick,
+    pairs: quick ? QUICK_PAIRS : PAIRS,
+    reference,
+    say,
+    async newTopic(partitions) {
+      const name = `bench-${process.pid}-${++topics}`;
+      const [answer] = await admin.createTopics([{ name, partitions }]);
+      if (answer?.err !== 0) throw new Error(`no topic ${name}: ${answer?.detail}`);
+      return name;
+    },
+    async dropTopics(...names) {
+      await admin.deleteTopics(names);
+    },
+    async fillTopic({ messages, bytes, headers, keys = 0, partitions = PARTITIONS }) {
+      const topic = await stage.newTopic(partitions);
+      const startMs = performance.now();
+      const properties = propertiesOf(PRODUCER_DEFAULTS);
+      await runChild(reference.command("fill", address, topic, messages, bytes, headers, keys, properties));
+      say(
+        `${messages} messages of ${bytes} bytes lie on ${topic} after ${seconds(performance.now() - startMs)}`,
+      );
+      return { topic, messages, bytes };
+    },
+    async newDatabase() {
+      postgres ??= startPostgres();
+      return (await postgres).createDatabase("bench");
+    },
+    async close() {
+      endChildren();
+      admin.close();
+      await Promise.all([kafka?.stop(), postgres?.then((server) => server.stop())]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  return stage;
+}
+
+/**
+ * The binding's own properties for the C programs, so that both sides run with the same ones; statistics cost the binding
+ * something that C does not pay.
+ */
+export function propertiesOf(config: Readonly<Record<string, string | number | boolean>>): string {
+  return Object.entries(config)
+    .filter(([name]) => name !== "statistics.interval.ms")
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join("\n");
+}
+
+/** Properties of a C consumer that stores offsets after the delivery report and lets librdkafka commit them. */
+export function consumerProperties(): string {
+  return propertiesOf({
+    ...CONSUMER_DEFAULTS,
+    "partition.assignment.strategy": "cooperative-sticky",
+    "auto.offset.reset": "earliest",
+    "enable.auto.commit": true,
+    "auto.commit.interval.ms": COMMIT_EVERY_MS,
+  });
+}
+
+/** As the engine does, and so everybody. */
+export const COMMIT_EVERY_MS = 250;
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}

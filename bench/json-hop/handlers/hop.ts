@@ -1,0 +1,33 @@
+/**
+ * The hop as a user of Cauce writes it, run by `cauce handlers` as any project is.
+ *
+ * In: WORK, a `HopWork` as JSON; its variant is the order. Out: the line `all` after the last message; at exit, the window.
+ */
+import { handler, topic } from "cauce";
+import type { HopWork } from "../../harness/window.ts";
+import { MeasuredWindow } from "../../harness/window.ts";
+import { Numbered, step } from "../hop.ts";
+
+const work = JSON.parse(process.env["WORK"] ?? "") as HopWork;
+const window = new MeasuredWindow(work);
+process.once("exit", () => process.stdout.write(`${window.line()}\n`));
+
+const from = topic(work.from, { schema: Numbered, provision: "verify" });
+const next = topic(work.to, { schema: Numbered, key: keyOf, provision: "verify" });
+
+export default handler({
+  name: work.group,
+  on: from,
+  out: { next },
+  order: work.variant === "key" ? { by: "key", whileRetrying: "skip" } : { by: "none" },
+  concurrency: 1_000,
+  handle({ value }, { out }) {
+    if (window.saw(1)) process.stdout.write("all\n");
+    return out.next(step(value));
+  },
+});
+
+/** As reference/fill.c makes it. */
+function keyOf({ id }: Numbered): string {
+  return id.slice(2);
+}

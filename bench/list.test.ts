@@ -1,0 +1,32 @@
+/** The list of benchmarks. */
+import { expect, test } from "bun:test";
+import { MEASUREMENTS } from "./list.ts";
+
+const benchmarks = MEASUREMENTS.flatMap((measurement) => measurement.benchmarks);
+
+/** What must be reached and what is aimed at: by the row's first words, per kind of benchmark. */
+const LIMITS: Readonly<Record<string, readonly string[]>> = {
+  "binding's consume → produce": ["at least 0.7, aim 0.85", "at least 0.75, aim 0.95"],
+  "whole runtime, JSON + validation": ["at least 0.85, aim 0.97"],
+};
+
+test("every benchmark has the limits of its row", () => {
+  const found = Map.groupBy(benchmarks, ({ row }) => row);
+  const limits = [...found].map(([row, all]) => [
+    row,
+    [
+      ...new Set(
+        all.map(
+          ({ better, must, aim }) => `at ${better === "higher" ? "least" : "most"} ${must}, aim ${aim}`,
+        ),
+      ),
+    ],
+  ]);
+  expect(Object.fromEntries(limits)).toEqual(LIMITS);
+});
+
+test("names are unique and fit the command line", () => {
+  const names = benchmarks.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  for (const name of names) expect(name).toMatch(/^[a-z0-9-]+$/);
+});

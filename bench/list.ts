@@ -1,0 +1,8 @@
+/**
+ * All benchmarks with their limits: what `bun run bench` lists.
+ */
+import type { Measurement } from "./harness/measurement.ts";
+import { consumeProduce } from "./measure/consume-produce.ts";
+import { jsonHop } from "./measure/json-hop.ts";
+
+export const MEASUREMENTS: readonly Measurement[] = [...consumeProduce, ...jsonHop];

@@ -1,0 +1,94 @@
+/**
+ * The whole runtime beside the bare loop on its own binding: parse, validate, n + 1, write, the same headers and derived ids.
+ *
+ * In: a stage. Out: the bare loop's CPU time over the runtime's, pair by pair. The runtime runs as any project of a user does:
+ * `cauce handlers` with KAFKA_BROKERS and DATABASE_URL set, scheduler and watchdog included. The judged runs keep order by key
+ * (each message has a key of its own); `json-hop-unordered` is the same without order.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bunHop, type Hop, measureHop } from "../harness/hop.ts";
+import { type Measurement, measurement } from "../harness/measurement.ts";
+import { interleave } from "../harness/pairs.ts";
+import type { Stage } from "../harness/stage.ts";
+
+const MESSAGES = { 256: 1_500_000, 4096: 500_000 } as const;
+const QUICK_SHARE = 0.1;
+
+const row = "whole runtime, JSON + validation";
+const bench = join(import.meta.dir, "..");
+
+export const jsonHop: readonly Measurement[] = [
+  compare({ name: "json-hop", bytes: 256, order: "key" }),
+  compare({ name: "json-hop-4k", bytes: 4096, order: "key" }),
+  compare({ name: "json-hop-unordered", bytes: 256, order: "none" }),
+];
+
+function compare(options: {
+  readonly name: string;
+  readonly bytes: 256 | 4096;
+  readonly order: "key" | "none";
+}): Measurement {
+  const { name, bytes, order } = options;
+  const reference = `CPU per message of the bare Bun loop over the runtime's, ${bytes} B, order by ${order}`;
+  const limits = { row, reference, unit: "ratio", better: "higher", must: 0.85, aim: 0.97 } as const;
+  return measurement({ name, ...limits }, async (stage) => {
+    const messages = Math.round(MESSAGES[bytes] * (stage.quick ? QUICK_SHARE : 1));
+    const input = await stage.fillTopic({ messages, bytes, headers: 7 });
+    const runtime = await runtimeHop(stage, order);
+    const pairs = await interleave(stage.pairs, {
+      reference: () => measureHop(stage, input, BARE_LOOP),
+      ours: () => measureHop(stage, input, runtime.hop),
+    });
+    runtime.close();
+    await stage.dropTopics(input.topic);
+    return pairs.map((pair) => ({
+      value: pair.reference.cpuUsPerMessage / pair.ours.cpuUsPerMessage,
+      faults: pair.reference.faults + pair.ours.faults,
+    }));
+  });
+}
+
+const BARE_LOOP: Hop = {
+  title: "bare loop",
+  start: bunHop(join(bench, "reference", "bare-loop.ts")),
+  added: 1,
+  ids: { derivedFor: "next" },
+  variant: "enveloped",
+};
+
+/** `cauce handlers` on the project json-hop, with a database and a state folder of its own. */
+export async function runtimeHop(
+  stage: Stage,
+  order: "key" | "none",
+): Promise<{ readonly hop: Hop; close(): void }> {
+  const databaseUrl = await stage.newDatabase();
+  const stateDir = mkdtempSync(join(tmpdir(), "cauce-bench-state-"));
+  const hop: Hop = {
+    title: "runtime  ",
+    added: 1,
+    ids: { derivedFor: "next" },
+    variant: order,
+    start: (work) => ({
+      command: [process.execPath, join(bench, "..", "runtime", "bin", "cauce.ts"), "handlers"],
+      cwd: join(bench, "json-hop"),
+      env: {
+        WORK: JSON.stringify(work),
+        RUN: `${work.group},scheduler`,
+        KAFKA_BROKERS: work.brokers,
+        DATABASE_URL: databaseUrl,
+        CAUCE_LIBRDKAFKA: work.library,
+        // One process, whose own CPU time is all there is.
+        CAUCE_SUPERVISE: "off",
+        STATE_DIR: stateDir,
+        NODE_ENV: "production",
+        LOG_LEVEL: "error",
+      },
+      onLine: (line, child) => {
+        if (line === "all") child.end();
+      },
+    }),
+  };
+  return { hop, close: () => rmSync(stateDir, { recursive: true, force: true }) };
+}
