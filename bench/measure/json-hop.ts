@@ -62,7 +62,7 @@ const BARE_LOOP: Hop = {
 export async function runtimeHop(
   stage: Stage,
   order: "key" | "none",
-): Promise<{ readonly hop: Hop; close(): void }> {
+): Promise<{ readonly hop: Hop; readonly close: () => void }> {
   const databaseUrl = await stage.newDatabase();
   const stateDir = mkdtempSync(join(tmpdir(), "cauce-bench-state-"));
   const hop: Hop = {
