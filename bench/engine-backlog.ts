@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { createKafkaBus } from "../runtime/bus/kafka.ts";
 import { startConsumer } from "../runtime/engine/consumer.ts";
 import { namesFor } from "../runtime/engine/names.ts";
+import { createMemoryStore } from "../runtime/store/memory.ts";
 import { silentLog } from "../runtime/ground/log.ts";
 import { MockCluster, openLibrary } from "../runtime/kafka/index.ts";
 import { locateLibrary } from "../runtime/kafka/library/locate.ts";
@@ -72,7 +73,7 @@ const consumer = await startConsumer({
   names,
   deps: {},
   bus,
-  store: { schedule: () => Promise.resolve(0), bury: () => Promise.resolve(0) },
+  store: createMemoryStore({ clock: systemClock }),
   clock: systemClock,
   random: Math.random,
   log: silentLog,

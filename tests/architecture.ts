@@ -16,6 +16,7 @@ export interface SourceFile {
 const CONTRACTS = [
   "runtime/bus/bus.ts",
   "runtime/store/store.ts",
+  "runtime/store/fences.ts",
   "runtime/application/application.ts",
   "runtime/ingress/routes.ts",
   "runtime/watchdog/watch.ts",

@@ -5,7 +5,7 @@
  */
 import type { IncomingRecord } from "../bus/bus.ts";
 import type { Handler } from "../handler/handler.ts";
-import { withCounters, type Counters, type Envelope } from "./envelope.ts";
+import { withCounters, withoutPlace, type Counters, type Envelope } from "./envelope.ts";
 import type { HandlerNames } from "./names.ts";
 import type { Outcome } from "./outcome.ts";
 import { causeOf, LONGEST_ERROR_TEXT, type Verdict } from "./retry.ts";
@@ -61,6 +61,7 @@ export function outcomeOf(
           deferrals,
           delayMs,
           bornAtMs: envelope.bornAtMs,
+          ...(envelope.place !== null && { place: envelope.place }),
         },
       };
     }
@@ -81,7 +82,12 @@ function dead(
       handler: handler.name,
       messageId: envelope.id,
       delivery: envelope.delivery,
-      record: { topic: handler.on.name, key: record.key, value: record.value, headers: record.headers },
+      record: {
+        topic: handler.on.name,
+        key: record.key,
+        value: record.value,
+        headers: withoutPlace(record.headers),
+      },
       partition: record.partition,
       offset: record.offset,
       cause,

@@ -23,6 +23,7 @@ import { Batches } from "./batches.ts";
 import { Committer } from "./committer.ts";
 import { Deadlines } from "./deadlines.ts";
 import { readEnvelope } from "./envelope.ts";
+import { Fence } from "./fence.ts";
 import { Intake } from "./intake.ts";
 import { Lanes } from "./lanes.ts";
 import { LIMITS } from "./limits.ts";
@@ -33,7 +34,7 @@ import { Work } from "./work.ts";
 
 export interface ConsumerOptions extends Omit<Processing, "deadlines"> {
   readonly bus: Bus;
-  readonly store: Pick<Store, "schedule" | "bury">;
+  readonly store: Pick<Store, "schedule" | "bury" | "fences">;
   /** Told what runs, and asked what may run. */
   readonly watch?: Watch;
   /** See `Settling.detour`. */
@@ -50,6 +51,8 @@ export interface ConsumerState {
   readonly pausedPartitions: number;
   /** Records that came again and were not run, because an earlier owner had finished them. */
   readonly skipped: number;
+  /** Keys that are held back; -1 where they are too many to remember, null where none ever is. */
+  readonly fencedKeys: number | null;
   /** Is it paused because it fails at most messages? */
   readonly broken: boolean;
   /** Why nothing is taken at the moment, or null: something that the handler needs is away. */
@@ -70,6 +73,7 @@ export class Consumer {
   readonly #options: ConsumerOptions & Processing;
   readonly #lanes: Lanes<Task> | Batches<Task>;
   readonly #work: Work;
+  readonly #fence: Fence | null;
   readonly #partitions = new Map<string, OwnedPartition>();
   readonly #committer: Committer;
   readonly #stop = new AbortController();
@@ -83,7 +87,8 @@ export class Consumer {
     const { concurrency, timeoutMs, batch } = options.handler;
     this.#deadlines = new Deadlines({ clock: options.clock, afterMs: timeoutMs });
     this.#options = { ...options, deadlines: this.#deadlines };
-    this.#work = new Work({ ...this.#options, gate: (open) => this.#lanes.gate(open) });
+    this.#fence = fenceOf(options);
+    this.#work = new Work({ ...this.#options, fence: this.#fence, gate: (open) => this.#lanes.gate(open) });
     this.#intake = new Intake({
       concurrency: concurrency * (batch?.max ?? 1),
       clock: options.clock,
@@ -137,6 +142,7 @@ export class Consumer {
       buffered: this.#intake.records,
       pausedPartitions,
       skipped: this.#skipped,
+      fencedKeys: this.#fence?.size ?? null,
       broken: this.#work.broken,
       waitingFor: this.#work.waitingFor,
       outOfRange: [...this.#partitions.values()]
@@ -161,6 +167,7 @@ export class Consumer {
     this.#committer.stop();
     this.#deadlines.stop();
     this.#work.stop();
+    this.#fence?.stop();
     if (this.#lanes instanceof Batches) this.#lanes.stop();
   }
 
@@ -245,6 +252,7 @@ export class Consumer {
 
   #assigned(partitions: readonly AssignedPartition[]): void {
     this.#options.watch?.assigned();
+    this.#fence?.read();
     for (const assigned of partitions) {
       const partition = new OwnedPartition(assigned);
       this.#partitions.set(partitionName(partition), partition);
@@ -307,4 +315,10 @@ export class Consumer {
       ...(trouble.partition && { partition: partitionName(trouble.partition) }),
     });
   }
+}
+
+function fenceOf({ handler, names, store, log }: ConsumerOptions): Fence | null {
+  const { order } = handler;
+  if (order.by !== "key" || order.whileRetrying !== "hold") return null;
+  return new Fence({ handler: handler.name, names, fences: store.fences, log });
 }

@@ -34,6 +34,7 @@ test("what is written is read back", () => {
     deferrals: 3,
     delivery: 4,
     schema: 3,
+    place: null,
   });
 });
 
@@ -53,6 +54,7 @@ test("damaged headers fall back and never throw", () => {
     ["cauce_deferrals", utf8.encode("1e99")],
     ["cauce_delivery", Uint8Array.of(0xff, 0xfe)],
     ["cauce_schema", utf8.encode("two")],
+    ["cauce_place", utf8.encode("1/two")],
     ["traceparent", utf8.encode("00-zz")],
     ["ce_id", utf8.encode("x".repeat(300))],
   ];
@@ -64,6 +66,7 @@ test("damaged headers fall back and never throw", () => {
     deferrals: 0,
     delivery: 0,
     schema: 1,
+    place: null,
   });
 });
 

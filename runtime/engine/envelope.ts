@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import type { IncomingRecord, RecordHeaders } from "../bus/bus.ts";
+import type { Place } from "../store/fences.ts";
 
 export interface Counters {
   /** Failures that burnt an attempt. */
@@ -24,9 +25,11 @@ export interface Envelope extends Counters {
   readonly traceparent: string | null;
   /** The version of the topic's schema by which it was written; 1 where it does not say. */
   readonly schema: number;
+  /** Where it stands at a fence; null for most. */
+  readonly place: Place | null;
 }
 
-export interface NewEnvelope extends Envelope {
+export interface NewEnvelope extends Omit<Envelope, "place"> {
   /** Who made it: `/<app>/<handler>`. */
   readonly source: string;
   /** The topic that it was made for, also while it lies on a retry topic. */
@@ -51,6 +54,7 @@ export function readEnvelope(record: IncomingRecord): Envelope {
   let deferrals = 0;
   let delivery = 0;
   let schema = 1;
+  let place: Place | null = null;
   for (const [name, bytes] of record.headers) {
     if (bytes === null) continue;
     switch (name) {
@@ -75,6 +79,9 @@ export function readEnvelope(record: IncomingRecord): Envelope {
       case "cauce_schema":
         schema = Math.max(1, count(bytes));
         break;
+      case PLACE:
+        place = readPlace(text.decode(bytes));
+        break;
       default:
     }
   }
@@ -87,6 +94,7 @@ export function readEnvelope(record: IncomingRecord): Envelope {
     deferrals,
     delivery,
     schema,
+    place,
   };
 }
 
@@ -137,7 +145,26 @@ export function withCounters(record: IncomingRecord, envelope: Envelope, counter
   ];
 }
 
-const REPLACED = new Set(["ce_id", "ce_time", "cauce_attempts", "cauce_deferrals", "cauce_delivery"]);
+/** The header of a message's place at a fence: the fence's number and the turn, such as `17/3`. */
+const PLACE = "cauce_place";
+
+const REPLACED = new Set(["ce_id", "ce_time", "cauce_attempts", "cauce_deferrals", "cauce_delivery", PLACE]);
+
+/** Headers with a place at a fence, for a message on its way back to its handler. */
+export function withPlace(headers: RecordHeaders, { fence, turn }: Place): RecordHeaders {
+  return [...withoutPlace(headers), [PLACE, utf8.encode(`${fence}/${turn}`)]];
+}
+
+/** Headers without it: what leaves its handler for good stands at no fence. */
+export function withoutPlace(headers: RecordHeaders): RecordHeaders {
+  return headers.some(([name]) => name === PLACE) ? headers.filter(([name]) => name !== PLACE) : headers;
+}
+
+/** A number of a row and a turn, as bigint in Postgres; anything else is no place. */
+function readPlace(words: string): Place | null {
+  const match = /^(\d{1,18})\/(\d{1,15})$/.exec(words);
+  return match?.[1] === undefined ? null : { fence: match[1], turn: Number(match[2]) };
+}
 
 /**
  * The id of an output: 32 hex digits that follow from the input's id, the output's name and its index, so that a repeat

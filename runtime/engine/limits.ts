@@ -39,6 +39,8 @@ export const LIMITS = {
   breaker: { window: 50, least: 20, share: 0.8, probeMs: 30_000 },
   /** A message of a newer schema version is looked at again after this long. */
   newerSchemaMs: 30_000,
+  /** Fenced keys of a handler that are remembered; with more, each of its messages asks the store. */
+  fencedKeys: 100_000,
   /** The first and the longest pause before a handler that lacks something is run again. */
   unavailableMs: 250,
   longestUnavailableMs: 5_000,

@@ -30,6 +30,7 @@ function decide(
     deferrals,
     delivery: 0,
     schema: 1,
+    place: null,
   };
   return decideRetry({ thrown, envelope, rules, maxAgeMs: 86_400_000, nowMs: 1_000_000, random });
 }
@@ -106,6 +107,7 @@ test("jitter spreads a delay by its share and never beyond the cap", () => {
     deferrals: 0,
     delivery: 0,
     schema: 1,
+    place: null,
   };
   const delay = (chance: number) => {
     const verdict = decideRetry({

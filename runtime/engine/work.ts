@@ -8,11 +8,13 @@ import { pause } from "../ground/clock.ts";
 import type { CauceError } from "../ground/errors.ts";
 import type { ConsumerOptions } from "./consumer.ts";
 import { condemn } from "./condemn.ts";
+import { readEnvelope, withoutPlace } from "./envelope.ts";
+import type { Fence } from "./fence.ts";
 import { Hold } from "./hold.ts";
 import { LIMITS } from "./limits.ts";
 import { isSettled, type Settled } from "./outcome.ts";
 import type { Task } from "./partition.ts";
-import type { Patience } from "./persist.ts";
+import { persist, type Patience } from "./persist.ts";
 import { processBatch } from "./process-batch.ts";
 import { processRecord, type Processed, type Processing } from "./process.ts";
 import { settle, settleTogether } from "./settle.ts";
@@ -20,6 +22,8 @@ import { settle, settleTogether } from "./settle.ts";
 export interface WorkOptions extends ConsumerOptions, Processing {
   /** Opens and closes the way for new runs. */
   readonly gate: (open: boolean) => void;
+  /** Of a handler that holds keys back while one of their messages waits. */
+  readonly fence: Fence | null;
 }
 
 interface Answer {
@@ -59,7 +63,8 @@ export class Work {
     const [first] = tasks;
     if (first === undefined) return;
     const { partition } = first;
-    let left = tasks;
+    let left =
+      this.#options.fence === null ? tasks : await this.#admitted(first, this.#options.fence, settled);
     for (let tries = 1; left.length > 0; tries++) {
       const word = this.#hold.open ? await this.#hold.wait(partition) : "go";
       if (word === "left") return;
@@ -101,6 +106,27 @@ export class Work {
     else this.#hold.note(processed.envelope.id, failed, error);
   }
 
+  /** What of it may run now: nothing, where it waits at a fence or is through already. */
+  async #admitted(task: Task, fence: Fence, settled: (task: Task) => void): Promise<readonly Task[]> {
+    const { record, partition } = task;
+    const patience = this.#patience(partition.signal);
+    const envelope = readEnvelope(record);
+    for (let tries = 1; ; tries++) {
+      const admission = await persist(async () => fence.admit(record, envelope), patience);
+      switch (admission) {
+        case "run":
+          return [task];
+        case "without_place":
+          return [{ ...task, record: { ...record, headers: withoutPlace(record.headers) } }];
+        case "elsewhere":
+          settled(task);
+          return [];
+        case "full":
+          if (!(await this.#waitForRoom(task, tries))) return [];
+      }
+    }
+  }
+
   async #settle(
     answers: readonly ReadyAnswer[],
     startedMs: number,
@@ -110,13 +136,22 @@ export class Work {
     if (first === undefined) return;
     const patience = this.#patience(first.task.partition.signal);
     if (answers.length === 1) {
-      this.#tell(first, await settle(first.outcome, this.#settling(first), patience), startedMs, settled);
+      const carriedOut = await settle(first.outcome, this.#settling(first), patience);
+      await this.#pass(first, carriedOut, patience);
+      this.#tell(first, carriedOut, startedMs, settled);
       return;
     }
     const items = answers.map((answer) => ({ outcome: answer.outcome, settling: this.#settling(answer) }));
     const carriedOut = await settleTogether(items, patience);
     for (const [at, answer] of answers.entries())
       this.#tell(answer, carriedOut[at] ?? answer.outcome, startedMs, settled);
+  }
+
+  /** The next message of a held key goes once this one is through for good. */
+  async #pass({ processed }: Answer, { kind }: Settled, patience: Patience): Promise<void> {
+    const { fence } = this.#options;
+    if (fence === null || kind === "retry" || processed.envelope.place === null) return;
+    await persist(() => fence.pass(processed.envelope), patience);
   }
 
   #tell(
@@ -186,8 +221,7 @@ export class Work {
       this.#gate();
       log.warn("handler waits: something it needs is away", { handler: handler.name, reason });
     }
-    const grownMs = LIMITS.unavailableMs * 2 ** Math.min(tries - 1, 6);
-    await pause(clock, Math.min(grownMs, LIMITS.longestUnavailableMs), signal);
+    await pause(clock, pauseMs(tries), signal);
     if (--this.#unavailable === 0) {
       this.#lacking = null;
       this.#gate();
@@ -195,12 +229,27 @@ export class Work {
     return !signal.aborted;
   }
 
+  /** More of its key wait than may: its partition waits too. @returns whether to go on. */
+  async #waitForRoom({ partition, record }: Task, tries: number): Promise<boolean> {
+    const { clock, log, handler } = this.#options;
+    if (tries === 1)
+      log.warn("too many messages wait at a fence; their partition waits too", {
+        handler: handler.name,
+        topic: record.topic,
+        partition: record.partition,
+        offset: record.offset,
+      });
+    await pause(clock, pauseMs(tries), partition.signal);
+    return partition.active;
+  }
+
   #gate(): void {
     this.#options.gate(this.#unavailable === 0 && this.#hold.admits);
   }
 
   #settling({ task, processed: { envelope } }: Answer) {
-    const { bus, store, names, handler, detour } = this.#options;
+    const { bus, names, handler, detour, fence } = this.#options;
+    const store = fence === null ? this.#options.store : fence.over(this.#options.store);
     const { record } = task;
     return {
       bus,
@@ -212,7 +261,12 @@ export class Work {
         handler: handler.name,
         messageId: envelope.id,
         delivery: envelope.delivery,
-        record: { topic: handler.on.name, key: record.key, value: record.value, headers: record.headers },
+        record: {
+          topic: handler.on.name,
+          key: record.key,
+          value: record.value,
+          headers: withoutPlace(record.headers),
+        },
         partition: record.partition,
         offset: record.offset,
         cause: error.code,
@@ -239,6 +293,10 @@ export class Work {
       },
     };
   }
+}
+
+function pauseMs(tries: number): number {
+  return Math.min(LIMITS.unavailableMs * 2 ** Math.min(tries - 1, 6), LIMITS.longestUnavailableMs);
 }
 
 /** Did the handler's own code fail? Null where the run says nothing: a message nobody can read, a failure that burns nothing, an end it asked for. */

@@ -41,12 +41,12 @@ export interface Context<O extends Outputs, Deps> {
 }
 
 /**
- * `partition`: one at a time, as they lie. `key`: one at a time per key, keys beside each other; a message that waits for
- * its retry lets later ones of its key pass (`skip`). `none`: as they come.
+ * `partition`: one at a time, as they lie. `key`: one at a time per key, keys beside each other; while a message waits for its
+ * retry, later ones of its key pass it (`skip`) or wait behind it, in order, until it is done or dead (`hold`). `none`: as they come.
  */
 export type Order =
   | { readonly by: "partition" }
-  | { readonly by: "key"; readonly whileRetrying: "skip" }
+  | { readonly by: "key"; readonly whileRetrying: "skip" | "hold" }
   | { readonly by: "none" };
 
 /** How messages are gathered for one run. */
@@ -178,8 +178,8 @@ function define<T extends AnyTopic, O extends Outputs, Deps, B extends BatchOpti
   if (!["partition", "key", "none"].includes(order.by)) {
     refuse("order.by", `"partition", "key" or "none"`, order.by);
   }
-  if (order.by === "key" && order.whileRetrying !== "skip") {
-    refuse("order.whileRetrying", `"skip"`, String(order.whileRetrying));
+  if (order.by === "key" && !["skip", "hold"].includes(order.whileRetrying)) {
+    refuse("order.whileRetrying", `"skip" or "hold"`, order.whileRetrying);
   }
   const withinMs = batch === undefined ? 0 : durationMs(batch.within);
   if (batch !== undefined) {

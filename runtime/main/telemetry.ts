@@ -38,6 +38,11 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
   metrics.inFlight.readFrom(perHandler((state) => state.inFlight));
   metrics.paused.readFrom(perHandler((state) => state.pausedPartitions));
   metrics.broken.readFrom(perHandler((state) => (state.broken ? 1 : 0)));
+  metrics.fencedKeys.readFrom(() =>
+    states().flatMap(({ handler, fencedKeys }) =>
+      fencedKeys === null ? [] : [{ labels: { handler }, value: fencedKeys }],
+    ),
+  );
   metrics.assigned.readFrom(perHandler((state) => state.lag.length));
   metrics.lag.readFrom(() =>
     states().flatMap(({ handler, lag }) =>

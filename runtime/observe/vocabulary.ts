@@ -139,6 +139,11 @@ export function metricsFor(registry: Registry) {
       help: "Is a handler paused because it fails at most messages? 1 or 0.",
       labels: ["handler"],
     }),
+    fencedKeys: registry.gauge({
+      name: "cauce_fenced_keys",
+      help: "Keys that a handler holds back, as far as this process knows; -1 where they are too many to remember.",
+      labels: ["handler"],
+    }),
     /** Postgres's view of the schedule, asked for at each scrape, once for all three metrics. */
     readSchedule(read: () => Promise<readonly ScheduleReading[]>) {
       const shared = sharedRead(read);

@@ -6,18 +6,21 @@
  */
 import type { OutgoingRecord } from "../bus/bus.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
+import { withPlace } from "../engine/envelope.ts";
+import type { Fences } from "../store/fences.ts";
 import type { DeadLetter, DueMessage } from "../store/store.ts";
 
 export interface PublishDue {
   readonly publish: (records: readonly OutgoingRecord[]) => Promise<unknown>;
   readonly bury: (letters: readonly DeadLetter[]) => Promise<unknown>;
   readonly buried: (due: DueMessage, error: CauceError) => void;
+  readonly fences: Pick<Fences, "pass">;
 }
 
 /** @throws what `publish` or `bury` throws, unless it is about one record alone. */
 export async function publishDue(due: readonly DueMessage[], doors: PublishDue): Promise<void> {
   try {
-    await doors.publish(due.map(({ record }) => record));
+    await doors.publish(due.map(recordOf));
   } catch (error) {
     if (!isOfOneRecord(error)) throw error;
     // Which one it was is not said. Those that were acknowledged are published again, with the same id and delivery.
@@ -25,14 +28,22 @@ export async function publishDue(due: readonly DueMessage[], doors: PublishDue):
   }
 }
 
-async function publishOne(message: DueMessage, { publish, bury, buried }: PublishDue): Promise<void> {
+async function publishOne(message: DueMessage, doors: PublishDue): Promise<void> {
+  const { publish, bury, buried, fences } = doors;
   try {
-    await publish([message.record]);
+    await publish([recordOf(message)]);
   } catch (error) {
     if (!isOfOneRecord(error)) throw error;
     await bury([letter(message, error)]);
+    // What waits behind it must not wait for ever.
+    if (message.place) await fences.pass(message.place);
     buried(message, error);
   }
+}
+
+/** Its place at a fence travels with it. */
+function recordOf({ record, place }: DueMessage): OutgoingRecord {
+  return place === undefined ? record : { ...record, headers: withPlace(record.headers, place) };
 }
 
 /** Failures that no waiting and no other record changes. */

@@ -127,6 +127,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
         return Promise.race([published, givenUp.promise]);
       },
       bury: store.bury.bind(store),
+      fences: store.fences,
       buried: sayBuried,
     };
     try {

@@ -22,6 +22,8 @@ export interface AnnouncementsOptions {
   readonly log: Log;
   readonly limits?: Partial<Pick<StoreLimits, "probeEveryMs" | "probeTimeoutMs" | "deafRecheckMs">>;
   readonly call: () => void;
+  /** Called with a handler of which a key was fenced, or null when any may have been. */
+  readonly raised: (handler: string | null) => void;
 }
 
 export interface Announcements {
@@ -34,9 +36,14 @@ const PROBE = "probe:";
 const LISTEN_AGAIN_MS = 500;
 
 export function announcements(options: AnnouncementsOptions): Announcements {
-  const { schema, app, run, clock, log, call } = options;
+  const { schema, app, run, clock, log } = options;
+  const call = () => {
+    options.call();
+    options.raised(null);
+  };
   const limits = { ...STORE_LIMITS, ...options.limits };
   const channel = channelOf(schema);
+  const fenced = `fence:${app}/`;
   const cancels = new Map<"listen" | "probe" | "verdict" | "deaf", () => void>();
   let awaited = "";
   let misses = 0;
@@ -71,7 +78,8 @@ export function announcements(options: AnnouncementsOptions): Announcements {
   function hear(_: string, payload: string): void {
     if (closed) return;
     if (!payload.startsWith(PROBE)) {
-      if (payload === "" || payload === app) call();
+      if (payload.startsWith(fenced)) options.raised(payload.slice(fenced.length));
+      else if (payload === "" || payload === app) options.call();
     } else if (payload === awaited) delivered();
   }
 

@@ -11,9 +11,9 @@ export function textColumn(texts: readonly string[]): string {
   return `{${texts.map(quoted).join(",")}}`;
 }
 
-/** A literal for numeric arrays. */
-export function numberColumn(numbers: readonly number[]): string {
-  return `{${numbers.join(",")}}`;
+/** A literal for numeric arrays; a number may be given in decimal. */
+export function numberColumn(numbers: readonly (number | string | null)[]): string {
+  return `{${numbers.map((number) => number ?? "NULL").join(",")}}`;
 }
 
 /** A literal for `bytea[]`. */

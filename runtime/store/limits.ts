@@ -33,6 +33,12 @@ export const STORE_LIMITS: StoreLimits = Object.freeze({
   probeTimeoutMs: 2_000,
   /** While LISTEN delivers nothing the schedule is looked at so often instead. */
   deafRecheckMs: 1_000,
+  /** Messages that may wait behind one fence; beyond it the partition of its key waits. */
+  heldPerFence: 100_000,
+  /** Of them, so many are on their way to the handler at once. */
+  releasedPerFence: 100,
+  /** A fence that has not moved for so long, and whose next message is nowhere in the schedule, sends that one again. */
+  stuckFenceMs: 15 * 60_000,
   /** Characters of an error and of a reason that are kept. */
   errorLength: 2_000,
   reasonLength: 200,
@@ -57,6 +63,9 @@ export type StoreLimits = Readonly<
     | "probeEveryMs"
     | "probeTimeoutMs"
     | "deafRecheckMs"
+    | "heldPerFence"
+    | "releasedPerFence"
+    | "stuckFenceMs"
     | "errorLength"
     | "reasonLength",
     number

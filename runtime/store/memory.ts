@@ -8,6 +8,7 @@ import { CauceError } from "../ground/errors.ts";
 import { LONGEST_DURATION_MS } from "../ground/duration.ts";
 import { publishDeadline, within } from "./deadline.ts";
 import { STORE_LIMITS } from "./limits.ts";
+import { memoryFences, type MemoryFences } from "./memory-fences.ts";
 import { distinct, identityOf } from "./rows.ts";
 import type {
   ClaimOptions,
@@ -33,15 +34,16 @@ export interface WaitingRow {
 export interface MemoryStore extends Store {
   /** What waits, in order of due time, for tests to look at. */
   readonly waiting: readonly WaitingRow[];
+  readonly fences: MemoryFences;
   readonly deadLetters: readonly DeadLetter[];
-  /** Removes a waiting row, as an operator's DELETE would. */
+  /** Removes a waiting row, as an operator's DELETE would; the next message of a fenced key goes then. */
   cancel(row: bigint): boolean;
 }
 
 export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptions): MemoryStore {
   const keys = new Set<string>();
   const rows = new Map<bigint, WaitingRow>();
-  const held = new Set<bigint>();
+  const claimed = new Set<bigint>();
   const letters = new Map<string, DeadLetter>();
   const listeners = new Set<() => void>();
   let lastRow = 0n;
@@ -58,6 +60,22 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
     return Math.min(...inOrder().flatMap((row) => (row.message.record.topic === topic ? [row.dueAtMs] : [])));
   }
 
+  function insert(message: ScheduledMessage): void {
+    const delayMs = Math.min(Math.max(0, message.delayMs || 0), LONGEST_DURATION_MS);
+    const dueAtMs = clock.nowMs() + delayMs;
+    const news = dueAtMs < earliest(message.record.topic);
+    lastRow++;
+    rows.set(lastRow, { row: lastRow, message, dueAtMs });
+    if (news) listeners.forEach((call) => call());
+  }
+
+  const fences = memoryFences({
+    keys,
+    insert: (message, place) => insert({ ...message, place }),
+    heldPerFence: STORE_LIMITS.heldPerFence,
+    releasedPerFence: STORE_LIMITS.releasedPerFence,
+  });
+
   return {
     description: "a schedule in memory",
     get connected() {
@@ -69,24 +87,24 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
     get deadLetters() {
       return [...letters.values()];
     },
-    cancel: (row) => !held.has(row) && rows.delete(row),
+    fences,
+    cancel(row) {
+      const place = rows.get(row)?.message.place;
+      if (claimed.has(row) || !rows.delete(row)) return false;
+      if (place !== undefined) void fences.pass(place);
+      return true;
+    },
 
     async schedule(messages) {
       open();
       let added = 0;
-      let news = false;
       for (const message of distinct(messages)) {
         const key = identityOf(message);
         if (keys.has(key)) continue;
         keys.add(key);
-        const delayMs = Math.min(Math.max(0, message.delayMs || 0), LONGEST_DURATION_MS);
-        const dueAtMs = clock.nowMs() + delayMs;
-        news ||= dueAtMs < earliest(message.record.topic);
-        lastRow++;
-        rows.set(lastRow, { row: lastRow, message, dueAtMs });
+        insert(message);
         added++;
       }
-      if (news) listeners.forEach((call) => call());
       return added;
     },
 
@@ -105,17 +123,17 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
       const nowMs = clock.nowMs();
       const due = inOrder()
         .filter(({ row, message, dueAtMs }) => {
-          return dueAtMs <= nowMs && !held.has(row) && topics.includes(message.record.topic);
+          return dueAtMs <= nowMs && !claimed.has(row) && topics.includes(message.record.topic);
         })
         .slice(0, limit);
       if (due.length === 0) return 0;
-      for (const { row } of due) held.add(row);
+      for (const { row } of due) claimed.add(row);
       try {
         const deadlineMs = publishDeadlineMs ?? STORE_LIMITS.publishDeadlineMs;
         await within(publish(due.map((row) => dueMessage(row, nowMs))), publishDeadline(deadlineMs, clock));
         for (const { row } of due) rows.delete(row);
       } finally {
-        for (const { row } of due) held.delete(row);
+        for (const { row } of due) claimed.delete(row);
       }
       return due.length;
     },
@@ -154,6 +172,7 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
 }
 
 function dueMessage({ row, message, dueAtMs }: WaitingRow, nowMs: number): DueMessage {
-  const { handler, messageId, delivery, record, attempts, deferrals } = message;
-  return { row, handler, messageId, delivery, record, attempts, deferrals, lateMs: nowMs - dueAtMs };
+  const { handler, messageId, delivery, record, attempts, deferrals, place } = message;
+  const lateMs = nowMs - dueAtMs;
+  return { row, handler, messageId, delivery, record, attempts, deferrals, lateMs, ...(place && { place }) };
 }

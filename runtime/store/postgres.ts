@@ -16,6 +16,7 @@ import { publishDeadline, within } from "./deadline.ts";
 import { gatherInserts } from "./gather.ts";
 import { STORE_LIMITS, type StoreLimits } from "./limits.ts";
 import { migrate } from "./migrate.ts";
+import { postgresFences } from "./postgres-fences.ts";
 import { watchPresence, type Presence } from "./presence.ts";
 import { distinct, dueMessage, letterColumns, scheduleColumns, type ClaimedRow } from "./rows.ts";
 import { checkedSchema, statementsFor } from "./statements.ts";
@@ -44,6 +45,8 @@ export interface PostgresStoreOptions {
 export interface PostgresStore extends Store {
   /** Removes keys older than the tombstone age whose row is gone; runs by itself where there is a scheduler. */
   purgeKeys(): Promise<number>;
+  /** Sends what is next at fences that stand still for `stuckFenceMs`, and is nowhere in the schedule, again; also by itself. */
+  releaseStuck(): Promise<number>;
 }
 
 /**
@@ -108,6 +111,7 @@ function storeOn({
   const { idleInTransactionMs, statementTimeoutMs, publishDeadlineMs } = limits;
   const statements = statementsFor({ schema, idleInTransactionMs, statementTimeoutMs });
   const listeners = new Set<() => void>();
+  const raisedListeners = new Map<string, Set<() => void>>();
   let ears: Announcements | undefined;
   let counted: { readonly atMs: number; readonly counts: Promise<readonly ScheduleCounts[]> } | undefined;
   let purgedAtMs = clock.monotonicMs();
@@ -137,6 +141,36 @@ function storeOn({
     });
   }
 
+  function listen(): void {
+    ears ??= announcements({
+      url: directUrl,
+      schema,
+      app,
+      run: pool.run,
+      clock,
+      log,
+      limits,
+      call: () => listeners.forEach((each) => each()),
+      raised: (handler) => {
+        if (handler !== null) raisedListeners.get(handler)?.forEach((each) => each());
+        else for (const calls of raisedListeners.values()) calls.forEach((each) => each());
+      },
+    });
+  }
+
+  const fences = postgresFences({
+    run: pool.run,
+    app,
+    statements,
+    limits,
+    onRaised(handler, call) {
+      const calls = raisedListeners.get(handler) ?? new Set();
+      raisedListeners.set(handler, calls.add(call));
+      listen();
+      return () => calls.delete(call);
+    },
+  });
+
   async function purgeKeys(): Promise<number> {
     let total = 0;
     for (let batch = 0; batch < limits.purgeBatches; batch++) {
@@ -150,12 +184,20 @@ function storeOn({
     return total;
   }
 
-  /** Schedulers keep the table of keys small, beside their work. */
-  function purgeSometimes(): void {
+  async function releaseStuck(): Promise<number> {
+    const [row] = await pool.run<{ released: number }>(statements.releaseStuck, [app, limits.stuckFenceMs]);
+    const released = row?.released ?? 0;
+    if (released > 0)
+      log.warn("fenced keys had not moved for long; what is next at each was sent again", { released });
+    return released;
+  }
+
+  /** Schedulers keep the table of keys small, and fences moving, beside their work. */
+  function tidySometimes(): void {
     if (purging || clock.monotonicMs() - purgedAtMs < limits.purgeEveryMs) return;
     purgedAtMs = clock.monotonicMs();
-    purging = purgeKeys()
-      .catch((error: unknown) => log.debug("old keys were not purged", { error: messageOf(error) }))
+    purging = Promise.all([purgeKeys(), releaseStuck()])
+      .catch((error: unknown) => log.debug("the schedule was not tidied", { error: messageOf(error) }))
       .finally(() => (purging = undefined));
   }
 
@@ -179,6 +221,7 @@ function storeOn({
     get connected() {
       return pool.connected;
     },
+    fences,
     async schedule(messages) {
       return messages.length === 0 ? 0 : await schedule(messages);
     },
@@ -190,23 +233,14 @@ function storeOn({
     },
     claim,
     async nextDueMs(topics) {
-      purgeSometimes();
+      tidySometimes();
       const [row] = await pool.run<{ next_ms: number | null }>(statements.nextDue, [app, textColumn(topics)]);
       const nextMs = row?.next_ms ?? null;
       return nextMs === null ? null : Math.max(0, nextMs);
     },
     onEarlier(call) {
       listeners.add(call);
-      ears ??= announcements({
-        url: directUrl,
-        schema,
-        app,
-        run: pool.run,
-        clock,
-        log,
-        limits,
-        call: () => listeners.forEach((each) => each()),
-      });
+      listen();
       return () => listeners.delete(call);
     },
     async counts() {
@@ -218,8 +252,10 @@ function storeOn({
       return await counts;
     },
     purgeKeys,
+    releaseStuck,
     async close() {
       listeners.clear();
+      raisedListeners.clear();
       presence.close();
       await Promise.all([purging, ears?.close(), claims.close(), pool.close()]);
     },

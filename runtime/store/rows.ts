@@ -24,6 +24,8 @@ export interface ClaimedRow {
   readonly header_values: string;
   readonly attempts: number;
   readonly deferrals: number;
+  readonly fence: string | null;
+  readonly turn: string | null;
   readonly late_ms: number;
 }
 
@@ -42,11 +44,21 @@ export function dueMessage(row: ClaimedRow): DueMessage {
     attempts: row.attempts,
     deferrals: row.deferrals,
     lateMs: Math.max(0, row.late_ms),
+    ...(row.fence !== null && { place: { fence: row.fence, turn: Number(row.turn) } }),
   };
 }
 
-/** Parameters of sql/insert.sql after the app. */
+/** Parameters of sql/insert.sql after the app: those of a message, and its place. */
 export function scheduleColumns(messages: readonly ScheduledMessage[]): Parameter[] {
+  return [
+    ...messageColumns(messages),
+    numberColumn(messages.map(({ place }) => place?.fence ?? null)),
+    numberColumn(messages.map(({ place }) => place?.turn ?? null)),
+  ];
+}
+
+/** Parameters of sql/stand-at-fence.sql after the app. */
+export function messageColumns(messages: readonly ScheduledMessage[]): Parameter[] {
   return [
     textColumn(messages.map(({ handler }) => keptText(handler))),
     textColumn(messages.map(({ messageId }) => keptText(messageId))),

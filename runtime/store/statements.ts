@@ -11,9 +11,14 @@ import bury from "./sql/bury.sql" with { type: "text" };
 import claim from "./sql/claim.sql" with { type: "text" };
 import count from "./sql/count.sql" with { type: "text" };
 import deletePublished from "./sql/delete-published.sql" with { type: "text" };
+import fencedKeys from "./sql/fenced-keys.sql" with { type: "text" };
 import insert from "./sql/insert.sql" with { type: "text" };
 import nextDue from "./sql/next-due.sql" with { type: "text" };
+import passFence from "./sql/pass-fence.sql" with { type: "text" };
 import purgeKeys from "./sql/purge-keys.sql" with { type: "text" };
+import releaseStuck from "./sql/release-stuck.sql" with { type: "text" };
+import standAtFence from "./sql/stand-at-fence.sql" with { type: "text" };
+import takeTurn from "./sql/take-turn.sql" with { type: "text" };
 
 export interface StatementOptions {
   readonly schema: string;
@@ -34,9 +39,14 @@ export function statementsFor({ schema, idleInTransactionMs, statementTimeoutMs 
     claim: fill(claim),
     count: fill(count),
     deletePublished: fill(deletePublished),
+    fencedKeys: fill(fencedKeys),
     insert: fill(insert),
     nextDue: fill(nextDue),
+    passFence: fill(passFence),
     purgeKeys: fill(purgeKeys),
+    releaseStuck: fill(releaseStuck),
+    standAtFence: fill(standAtFence),
+    takeTurn: fill(takeTurn),
   });
 }
 

@@ -6,6 +6,7 @@
  * Never here: what a message means. Keys, values and header values are bytes.
  */
 import type { OutgoingRecord } from "../bus/bus.ts";
+import type { Fences, Place } from "./fences.ts";
 
 /** What makes a waiting message the same one when its insert is repeated. */
 export interface ScheduleKey {
@@ -30,6 +31,8 @@ export interface ScheduledMessage extends ScheduleKey {
   readonly delayMs: number;
   /** When the message was made, in ms since 1970; retries keep it, and its greatest age counts from here. */
   readonly bornAtMs: number;
+  /** Where it stands at a fence, for a message that came back with a place. */
+  readonly place?: Place;
 }
 
 export interface DeadLetter extends ScheduleKey {
@@ -53,6 +56,8 @@ export interface DueMessage extends ScheduleKey {
   readonly deferrals: number;
   /** How late it is at the claim, in ms by the database's clock; never negative. */
   readonly lateMs: number;
+  /** Where it stands at a fence; travels with the record. */
+  readonly place?: Place;
 }
 
 export interface ClaimOptions {
@@ -76,6 +81,7 @@ export interface Store {
   readonly description: string;
   /** Did the last statement reach the database? */
   readonly connected: boolean;
+  readonly fences: Fences;
   /**
    * Writes rows in one transaction and wakes the scheduler where one is due earlier than known.
    * A key that was ever written before (live, published or cancelled) is ignored: repeats are harmless.

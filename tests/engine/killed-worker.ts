@@ -11,6 +11,7 @@ import type { Bus } from "../../runtime/bus/bus.ts";
 import { readFinishedAbove } from "../../runtime/engine/commit-metadata.ts";
 import { startConsumer } from "../../runtime/engine/consumer.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
+import { createMemoryStore } from "../../runtime/store/memory.ts";
 import { silentLog } from "../../runtime/ground/log.ts";
 import { testLibrary } from "../kafka/library.ts";
 
@@ -83,7 +84,7 @@ const consumer = await startConsumer({
   names,
   deps: {},
   bus,
-  store: { schedule: () => Promise.resolve(0), bury: () => Promise.resolve(0) },
+  store: createMemoryStore({ clock: systemClock }),
   clock: systemClock,
   random: Math.random,
   log: silentLog,

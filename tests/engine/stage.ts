@@ -12,6 +12,7 @@ import { silentLog } from "../../runtime/ground/log.ts";
 import type { Handler } from "../../runtime/handler/handler.ts";
 import { topic } from "../../runtime/handler/topic.ts";
 import type { CauceError } from "../../runtime/ground/errors.ts";
+import { createMemoryStore } from "../../runtime/store/memory.ts";
 import type { DeadLetter, ScheduledMessage } from "../../runtime/store/store.ts";
 
 export const Numbered = v.looseObject({ id: v.string(), n: v.number() });
@@ -22,6 +23,7 @@ export const doubled = topic("doubled", { schema: Numbered, key: (value) => valu
 export class RecordingStore {
   readonly scheduled: ScheduledMessage[] = [];
   readonly buried: DeadLetter[] = [];
+  readonly fences = createMemoryStore({ clock: systemClock }).fences;
   fail: (() => CauceError | null) | null = null;
 
   async schedule(messages: readonly ScheduledMessage[]): Promise<number> {

@@ -8,6 +8,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FaultCase } from "./case.ts";
 import { failpointCases } from "./failpoint-cases.ts";
+import { fenceCases } from "./fence-cases.ts";
 import { killCases } from "./kill-cases.ts";
 import { matrix } from "./matrix.ts";
 import { mockCases } from "./mock-cases.ts";
@@ -23,7 +24,7 @@ const page = join(import.meta.dir, "../../docs/faults.md");
 if (import.meta.main) process.exit(await main(process.argv.slice(2)));
 
 async function main(wanted: readonly string[]): Promise<number> {
-  const cases = [...failpointCases, ...killCases, ...networkCases, ...mockCases]
+  const cases = [...failpointCases, ...fenceCases, ...killCases, ...networkCases, ...mockCases]
     .filter(({ title }) => wanted.length === 0 || wanted.some((part) => title.includes(part)))
     .toSorted((a, b) => a.number - b.number);
   const rows: [FaultCase, Ran][] = [];

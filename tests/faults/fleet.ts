@@ -16,6 +16,8 @@ export interface FleetOptions {
   readonly brokers: string;
   readonly databaseUrl: string;
   readonly admin: Admin;
+  /** Do keys wait while one of their messages does? */
+  readonly hold?: boolean;
   /** Further librdkafka properties of the workers. */
   readonly kafka?: Readonly<Record<string, string>>;
 }
@@ -66,7 +68,7 @@ export class Fleet {
   }
 
   start({ dieAt }: { dieAt?: { point: Failpoint; visit: number } } = {}): Worker {
-    const { prefix, brokers, databaseUrl } = this.#options;
+    const { prefix, brokers, databaseUrl, hold = false } = this.#options;
     const name = `w${++this.#started}`;
     const child = Bun.spawn([process.execPath, join(import.meta.dir, "worker.ts")], {
       env: {
@@ -79,6 +81,7 @@ export class Fleet {
         DATABASE_URL: databaseUrl,
         DATABASE_POOL_SIZE: "2",
         LOG_LEVEL: "warn",
+        ...(hold && { HOLD: "yes" }),
         ...(dieAt && { DIE_AT: `${dieAt.point}:${dieAt.visit}` }),
       },
       stdin: "pipe",

@@ -32,10 +32,19 @@ export interface Pipeline {
   readonly application: Application;
 }
 
-export function pipeline({ prefix, worker = "" }: { prefix: string; worker?: string }): Pipeline {
+/** With `hold`, every fifth message of each key fails once on the first hop, and none of its key may pass it. */
+export function pipeline({
+  prefix,
+  worker = "",
+  hold = false,
+}: {
+  prefix: string;
+  worker?: string;
+  hold?: boolean;
+}): Pipeline {
   const topics = topicsOf(prefix);
   const common = {
-    order: { by: "key", whileRetrying: "skip" },
+    order: { by: "key", whileRetrying: hold ? "hold" : "skip" },
     concurrency: 32,
     retry: [[Error, { attempts: 10, delay: "constant", base: `${ROW_DELAY_MS}ms`, jitter: 0 }]],
   } as const;
@@ -44,10 +53,11 @@ export function pipeline({ prefix, worker = "" }: { prefix: string; worker?: str
     name: "first",
     on: topics.input,
     out: { mid: topics.mid },
-    async handle({ value, delivery }, { out }) {
+    async handle({ value, attempt, delivery }, { out }) {
       await pause(systemClock, Math.random() * LONGEST_WORK_MS);
       if (value.kind === "dead") throw new GiveUp("this one is to die");
       if (value.kind === "retried" && delivery === 0) throw new Error("this one comes again");
+      if (hold && value.seq % 5 === 0 && attempt === 1) throw new Error("this one holds its key");
       const next = { ...value, way: [...value.way, worker] };
       return value.kind === "delayed" ? out.mid(next, { after: `${ROW_DELAY_MS}ms` }) : out.mid(next);
     },

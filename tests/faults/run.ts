@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly databaseUrl: string;
   /** Where the workers find the broker, when not where everybody else does. */
   readonly workerBrokers?: string;
+  /** Do keys wait while one of their messages does? Then every message of a key that nobody delays is part of its order. */
+  readonly hold?: boolean;
   /** Further librdkafka properties of the workers. */
   readonly kafka?: Readonly<Record<string, string>>;
   /**
@@ -143,6 +145,7 @@ export class FaultRun {
       return (await this.bus.backlog(groups)).every(({ records }) => records === 0);
     });
     await eventually("no row waits", async () => (await this.#rows("scheduled")) === 0);
+    await eventually("no key is held back", async () => (await this.#rows("fence")) === 0);
   }
 
   /** Judges each topic. A run that is not through is judged as it is. */
@@ -215,9 +218,16 @@ export class FaultRun {
     sent: readonly { readonly n: number; readonly acked: boolean }[],
     idOf: (id: string) => string,
   ): LedgerEntry[] {
+    const { hold } = this.#options;
     return sent.map(({ n, acked }) => {
       const { id, key, seq, kind } = numbered(n);
-      return { id: idOf(id), key, seq, acked, waited: kind === "retried" || kind === "delayed" };
+      return {
+        id: idOf(id),
+        key,
+        seq,
+        acked,
+        waited: (kind === "retried" && hold !== true) || kind === "delayed",
+      };
     });
   }
 
@@ -225,7 +235,7 @@ export class FaultRun {
   #mayRepeatMid({ value }: Seen, earlier: readonly Seen[]): boolean {
     if (this.#options.mayRepeat === "when in doubt") return true;
     // Behind a row the input is another record; any death may have repeated it.
-    if (value.kind !== "plain") return this.fleet.deaths.size > 0;
+    if (value.kind !== "plain" || this.#options.hold === true) return this.fleet.deaths.size > 0;
     const death = this.fleet.deaths.get(earlier.at(-1)?.value.way[0] ?? "");
     const sent = this.#sent[Number(value.id.slice(2))];
     const { input } = pipeline({ prefix: this.prefix }).topics;
@@ -237,7 +247,7 @@ export class FaultRun {
   /** What was on the middle topic twice comes out twice; else the same holds for the second hop. */
   #mayRepeatOutput({ value }: Seen, earlier: readonly Seen[]): boolean {
     if (this.#options.mayRepeat === "when in doubt") return true;
-    if (value.kind !== "plain") return this.fleet.deaths.size > 0;
+    if (value.kind !== "plain" || this.#options.hold === true) return this.fleet.deaths.size > 0;
     const ofSameInput = earlier.filter((seen) => seen.value.way[0] === value.way[0]);
     const last = ofSameInput.at(-1);
     if (last === undefined) return true;
@@ -265,7 +275,7 @@ export class FaultRun {
     });
   }
 
-  #rows(table: "scheduled" | "dead_letters"): Promise<number> {
+  #rows(table: "scheduled" | "dead_letters" | "fence"): Promise<number> {
     return count(
       this.#options.databaseUrl,
       `select count(*) from cauce.${table} where app = '${this.prefix}'`,

@@ -102,6 +102,7 @@ test("a LISTEN that delivers nothing is found out, said once, and bridged by loo
     log,
     limits: { probeTimeoutMs: 20, deafRecheckMs: 10, probeEveryMs: 30 },
     call: () => calls.count(),
+    raised: () => undefined,
   });
   await calls.reached(6);
   expect(ears.deaf).toBe(true);

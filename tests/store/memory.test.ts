@@ -1,8 +1,9 @@
 import { createMemoryStore } from "../../runtime/store/memory.ts";
-import { storeContract } from "./contract.ts";
+import { storeContract, type StoreUnderTest } from "./contract.ts";
+import { fenceContract } from "./fence-contract.ts";
 import { heldClock } from "./held-clock.ts";
 
-storeContract("the store in memory", async () => {
+const make = async (): Promise<StoreUnderTest> => {
   const clock = heldClock();
   const store = createMemoryStore({ clock });
   return {
@@ -13,4 +14,7 @@ storeContract("the store in memory", async () => {
       if (found) store.cancel(found.row);
     },
   };
-});
+};
+
+storeContract("the store in memory", make);
+fenceContract("the store in memory", make);

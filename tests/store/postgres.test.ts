@@ -2,7 +2,8 @@ import { afterAll, beforeAll } from "bun:test";
 import postgres from "postgres";
 import { createPostgresStore } from "../../runtime/store/postgres.ts";
 import { createDatabase } from "../services/postgres.ts";
-import { storeContract } from "./contract.ts";
+import { storeContract, type StoreUnderTest } from "./contract.ts";
+import { fenceContract } from "./fence-contract.ts";
 
 let url: string;
 let sql: postgres.Sql;
@@ -13,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => sql.end());
 let apps = 0;
 
-storeContract("the store in Postgres", async () => {
+const make = async (): Promise<StoreUnderTest> => {
   const app = `app${++apps}`;
   return {
     store: await createPostgresStore({ url, app }),
@@ -23,4 +24,7 @@ storeContract("the store in Postgres", async () => {
       await sql`DELETE FROM cauce.scheduled WHERE app = ${app} AND message_id = ${messageId}`;
     },
   };
-});
+};
+
+storeContract("the store in Postgres", make);
+fenceContract("the store in Postgres", make);

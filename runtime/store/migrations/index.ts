@@ -4,6 +4,7 @@
 // oxlint-disable-next-line typescript/triple-slash-reference -- a project that has Cauce as a package learns of .sql modules only so
 /// <reference path="../sql.d.ts" />
 import schedule from "./0001-schedule.sql" with { type: "text" };
+import fences from "./0002-fences.sql" with { type: "text" };
 
 export interface Migration {
   /** Counts up from 1 without gaps. */
@@ -15,4 +16,5 @@ export interface Migration {
 
 export const MIGRATIONS: readonly Migration[] = Object.freeze([
   { version: 1, name: "schedule", text: schedule },
+  { version: 2, name: "fences", text: fences },
 ]);

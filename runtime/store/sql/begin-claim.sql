@@ -7,4 +7,6 @@ SET LOCAL enable_bitmapscan = off;
 SET LOCAL enable_sort = off;
 SET LOCAL jit = off;
 SET LOCAL idle_in_transaction_session_timeout = {idle_in_transaction_ms};
+-- What it deletes was published, not cancelled: triggers look at this.
+SET LOCAL cauce.writer = 'runtime';
 SET LOCAL statement_timeout = {statement_timeout_ms};

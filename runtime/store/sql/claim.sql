@@ -16,7 +16,7 @@ SELECT claimed.*
 FROM due_topics CROSS JOIN LATERAL (
   SELECT
     s.id, s.handler, s.message_id, s.delivery, s.topic, s.key, s.value, s.header_names, s.header_values,
-    s.attempts, s.deferrals,
+    s.attempts, s.deferrals, s.fence, s.turn,
     (extract(epoch FROM clock_timestamp() - s.due_at) * 1000)::float8 AS late_ms
   FROM {schema}.scheduled AS s
   WHERE s.app = $1 AND s.topic = due_topics.topic AND s.due_at <= now()

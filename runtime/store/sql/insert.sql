@@ -7,10 +7,11 @@ WITH given AS MATERIALIZED (
   SELECT nextval('{schema}.scheduled_id_seq') AS id, g.*
   FROM unnest(
     $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::text[],
-    $11::text[], $12::text[], $13::text[], $14::integer[], $15::integer[], $16::float8[], $17::float8[]
+    $11::text[], $12::text[], $13::text[], $14::integer[], $15::integer[], $16::float8[], $17::float8[], $18::bigint[],
+    $19::bigint[]
   ) WITH ORDINALITY AS g(
     handler, message_id, message_key, delivery, kind, topic, key, value, header_names, header_values,
-    reason, error, attempts, deferrals, born_at_ms, delay_ms, position
+    reason, error, attempts, deferrals, born_at_ms, delay_ms, fence, turn, position
   )
 ), fresh AS (
   INSERT INTO {schema}.schedule_key (app, handler, message_key, delivery, row_id)
@@ -21,11 +22,12 @@ WITH given AS MATERIALIZED (
 ), live AS (
   INSERT INTO {schema}.scheduled (
     id, app, handler, message_id, delivery, kind, topic, key, value, header_names, header_values,
-    reason, error, attempts, deferrals, born_at, due_at
+    reason, error, attempts, deferrals, born_at, due_at, fence, turn
   )
   SELECT
     id, $1, handler, message_id, delivery, kind, topic, key, value, header_names::bytea[], header_values::bytea[],
-    reason, error, attempts, deferrals, to_timestamp(born_at_ms / 1000), now() + delay_ms * interval '1 millisecond'
+    reason, error, attempts, deferrals, to_timestamp(born_at_ms / 1000), now() + delay_ms * interval '1 millisecond',
+    fence, turn
   FROM given JOIN fresh ON fresh.row_id = given.id
   RETURNING topic, due_at
 ), earliest AS (
