@@ -3,7 +3,17 @@
  */
 import type { Measurement } from "./harness/measurement.ts";
 import { consumeProduce } from "./measure/consume-produce.ts";
+import { fourHops } from "./measure/four-hops.ts";
 import { jsonHop } from "./measure/json-hop.ts";
 import { jsonPeers } from "./measure/json-peers.ts";
+import { memory } from "./measure/memory.ts";
+import { slowHandlers } from "./measure/slow-handlers.ts";
 
-export const MEASUREMENTS: readonly Measurement[] = [...consumeProduce, ...jsonHop, ...jsonPeers];
+export const MEASUREMENTS: readonly Measurement[] = [
+  ...consumeProduce,
+  ...jsonHop,
+  ...jsonPeers,
+  fourHops,
+  slowHandlers,
+  ...memory,
+];

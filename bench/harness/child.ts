@@ -25,6 +25,54 @@ const LONGEST_MS = 10 * 60_000;
 
 /** @throws Error with its last complaints when it ends with anything but 0, or says nothing. */
 export async function runChild<Result>(options: ChildOptions): Promise<Result> {
+  const { child, complaints } = spawn(options);
+  let last = "";
+  const end = () => child.kill("SIGTERM");
+  for await (const line of linesOf(child.stdout)) {
+    last = line;
+    options.onLine?.(line, { end });
+  }
+  const code = await child.exited;
+  const said = (await complaints).slice(-LONGEST_COMPLAINT);
+  if (code !== 0) throw new Error(`${titleOf(options)} ended with ${code}:\n${said}`);
+  try {
+    return JSON.parse(last) as Result;
+  } catch {
+    throw new Error(`${titleOf(options)} ended with no JSON but ${JSON.stringify(last)}:\n${said}`);
+  }
+}
+
+/**
+ * Runs a child beside `work`, and ends it after that.
+ * @throws Error with its last complaints when it ends before.
+ */
+export async function withChild<Result>(
+  options: ChildOptions,
+  work: (pid: number) => Promise<Result>,
+): Promise<Result> {
+  const { child, complaints } = spawn(options);
+  let over = false;
+  const ended = child.exited.then(async (code) => {
+    if (!over)
+      throw new Error(
+        `${titleOf(options)} ended early with ${code}:\n${(await complaints).slice(-LONGEST_COMPLAINT)}`,
+      );
+    return undefined as never;
+  });
+  const reading = (async () => {
+    for await (const line of linesOf(child.stdout))
+      options.onLine?.(line, { end: () => child.kill("SIGTERM") });
+  })();
+  try {
+    return await Promise.race([work(child.pid), ended]);
+  } finally {
+    over = true;
+    child.kill("SIGKILL");
+    await Promise.all([child.exited, reading]);
+  }
+}
+
+function spawn(options: ChildOptions) {
   const child = Bun.spawn([...options.command], {
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -36,26 +84,15 @@ export async function runChild<Result>(options: ChildOptions): Promise<Result> {
     killSignal: "SIGKILL",
   });
   living.add(child);
-  const complaints = new Response(child.stderr).text();
-  let last = "";
-  const end = () => child.kill("SIGTERM");
-  for await (const line of linesOf(child.stdout)) {
-    last = line;
-    options.onLine?.(line, { end });
-  }
-  const code = await child.exited;
-  living.delete(child);
-  const title = options.command.slice(0, 3).join(" ");
-  if (code !== 0) throw new Error(`${title} ended with ${code}:\n${(await complaints).slice(-2_000)}`);
-  try {
-    return JSON.parse(last) as Result;
-  } catch {
-    throw new Error(
-      `${title} ended with no JSON but ${JSON.stringify(last)}:\n${(await complaints).slice(-2_000)}`,
-    );
-  }
+  void child.exited.then(() => living.delete(child));
+  return { child, complaints: new Response(child.stderr).text() };
 }
 
+function titleOf({ command }: ChildOptions): string {
+  return command.slice(0, 2).join(" ");
+}
+
+const LONGEST_COMPLAINT = 2_000;
 const living = new Set<Bun.Subprocess>();
 
 /** Ends what still runs: for a benchmark that is interrupted. */

@@ -35,6 +35,14 @@ export interface Filled {
   readonly bytes: number;
 }
 
+export interface Filling {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly headers: 0 | 4 | 7;
+  /** Different keys; 0, the default, gives each message its own. */
+  readonly keys?: number;
+}
+
 export interface Stage {
   readonly brokers: string;
   /** Path of librdkafka; processes under test get it as CAUCE_LIBRDKAFKA. */
@@ -45,14 +53,10 @@ export interface Stage {
   readonly say: (line: string) => void;
   newTopic(partitions: number): Promise<string>;
   dropTopics(...topics: readonly string[]): Promise<void>;
-  fillTopic(work: {
-    readonly messages: number;
-    readonly bytes: number;
-    readonly headers: 0 | 4 | 7;
-    /** Different keys; 0 gives each message its own. */
-    readonly keys?: number;
-    readonly partitions?: number;
-  }): Promise<Filled>;
+  /** Makes a topic with the messages 0 to `messages` - 1. */
+  fillTopic(work: Filling & { readonly partitions?: number }): Promise<Filled>;
+  /** Puts them onto a topic that is there. */
+  fillInto(topic: string, work: Filling): Promise<void>;
   /** The address of an empty database on a real Postgres. */
   newDatabase(): Promise<string>;
   close(): Promise<void>;
@@ -104,15 +108,17 @@ export async function openStage({ brokers, quick, say }: StageOptions): Promise<
     async dropTopics(...names) {
       await admin.deleteTopics(names);
     },
-    async fillTopic({ messages, bytes, headers, keys = 0, partitions = PARTITIONS }) {
+    async fillTopic({ partitions = PARTITIONS, ...work }) {
       const topic = await stage.newTopic(partitions);
       const startMs = performance.now();
+      await stage.fillInto(topic, work);
+      const took = seconds(performance.now() - startMs);
+      say(`${work.messages} messages of ${work.bytes} bytes lie on ${topic} after ${took}`);
+      return { topic, messages: work.messages, bytes: work.bytes };
+    },
+    async fillInto(topic, { messages, bytes, headers, keys = 0 }) {
       const properties = propertiesOf(PRODUCER_DEFAULTS);
       await runChild(reference.command("fill", address, topic, messages, bytes, headers, keys, properties));
-      say(
-        `${messages} messages of ${bytes} bytes lie on ${topic} after ${seconds(performance.now() - startMs)}`,
-      );
-      return { topic, messages, bytes };
     },
     async newDatabase() {
       postgres ??= startPostgres();

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { bunHop, type Hop, measureHop } from "../harness/hop.ts";
 import { type Measurement, measurement } from "../harness/measurement.ts";
 import { interleave } from "../harness/pairs.ts";
+import { runtimeEnvironment } from "../harness/runtime-environment.ts";
 import type { Stage } from "../harness/stage.ts";
 
 const MESSAGES = { 256: 1_500_000, 4096: 500_000 } as const;
@@ -74,16 +75,10 @@ export async function runtimeHop(
       command: [process.execPath, join(bench, "..", "runtime", "bin", "cauce.ts"), "handlers"],
       cwd: join(bench, "json-hop"),
       env: {
+        ...runtimeEnvironment(stage, databaseUrl),
         WORK: JSON.stringify(work),
         RUN: `${work.group},scheduler`,
-        KAFKA_BROKERS: work.brokers,
-        DATABASE_URL: databaseUrl,
-        CAUCE_LIBRDKAFKA: work.library,
-        // One process, whose own CPU time is all there is.
-        CAUCE_SUPERVISE: "off",
         STATE_DIR: stateDir,
-        NODE_ENV: "production",
-        LOG_LEVEL: "error",
       },
       onLine: (line, child) => {
         if (line === "all") child.end();

@@ -21,7 +21,8 @@ export interface Loop {
 const BATCH = 1_000;
 const MOST_BATCHES = 100;
 
-export async function openLoop(work: HopWork): Promise<Loop> {
+/** Opens a loop; `assigned` is called when its partitions are. */
+export async function openLoop(work: HopWork, assigned: () => void = () => undefined): Promise<Loop> {
   const library = openLibrary(work.library);
   const config = { "bootstrap.servers": work.brokers };
   const producer = await Producer.open({ library, config });
@@ -32,7 +33,7 @@ export async function openLoop(work: HopWork): Promise<Loop> {
     topics: [work.from],
     startAt: "earliest",
     drainMs: 10_000,
-    assigned: () => undefined,
+    assigned,
     revoked: () => Promise.resolve(),
     lost: () => undefined,
     troubled: ({ message }) => process.stderr.write(`${message}\n`),

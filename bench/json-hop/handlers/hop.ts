@@ -9,6 +9,8 @@ import { MeasuredWindow } from "../../harness/window.ts";
 import { Numbered, step } from "../hop.ts";
 
 const work = JSON.parse(process.env["WORK"] ?? "") as HopWork;
+// Whoever started us holds the other end: however it ended, so do we.
+process.stdin.on("end", () => process.exit(1)).resume();
 const window = new MeasuredWindow(work);
 process.once("exit", () => process.stdout.write(`${window.line()}\n`));
 
