@@ -12,6 +12,8 @@ const LIMITS: Readonly<Record<string, readonly string[]>> = {
   "4 hops p50/p99 at 200 msg/s vs the C chain": ["at most 1.5, aim 1.1", "at most 2, aim 1.2"],
   "256 slow handlers (50 ms) in flight": ["at least 0.9, aim 0.98"],
   "growth of RSS for 100,000 messages waiting": ["at most 2, aim 1.25"],
+  "longest gap on unmoved partitions while a member joins and leaves": ["at most 3, aim 1.2"],
+  "import + start to first message": ["at most 250, aim 80"],
 };
 
 test("every benchmark has the limits of its row", () => {

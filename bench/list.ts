@@ -7,7 +7,9 @@ import { fourHops } from "./measure/four-hops.ts";
 import { jsonHop } from "./measure/json-hop.ts";
 import { jsonPeers } from "./measure/json-peers.ts";
 import { memory } from "./measure/memory.ts";
+import { rebalance } from "./measure/rebalance.ts";
 import { slowHandlers } from "./measure/slow-handlers.ts";
+import { startUp } from "./measure/start-up.ts";
 
 export const MEASUREMENTS: readonly Measurement[] = [
   ...consumeProduce,
@@ -16,4 +18,6 @@ export const MEASUREMENTS: readonly Measurement[] = [
   fourHops,
   slowHandlers,
   ...memory,
+  rebalance,
+  startUp,
 ];

@@ -21,7 +21,7 @@ export interface Window {
   readonly wallMs: number;
 }
 
-const LONGEST_MS = 10 * 60_000;
+const LONGEST_MS = 5 * 60_000;
 
 /** @throws Error with its last complaints when it ends with anything but 0, or says nothing. */
 export async function runChild<Result>(options: ChildOptions): Promise<Result> {
@@ -42,33 +42,41 @@ export async function runChild<Result>(options: ChildOptions): Promise<Result> {
   }
 }
 
+/** A child that runs beside what its starter does. */
+export interface Beside {
+  readonly pid: number;
+  /** Asks it to end (SIGTERM) and waits until it has. */
+  stop(): Promise<void>;
+}
+
 /**
  * Runs a child beside `work`, and ends it after that.
- * @throws Error with its last complaints when it ends before.
+ * @throws Error with its last complaints when it ends before, unasked.
  */
 export async function withChild<Result>(
   options: ChildOptions,
-  work: (pid: number) => Promise<Result>,
+  work: (beside: Beside) => Promise<Result>,
 ): Promise<Result> {
   const { child, complaints } = spawn(options);
-  let over = false;
-  const ended = child.exited.then(async (code) => {
-    if (!over)
-      throw new Error(
-        `${titleOf(options)} ended early with ${code}:\n${(await complaints).slice(-LONGEST_COMPLAINT)}`,
-      );
-    return undefined as never;
+  let wanted = false;
+  const early = child.exited.then(async (code) => {
+    if (wanted) return new Promise<never>(() => undefined);
+    const said = (await complaints).slice(-LONGEST_COMPLAINT);
+    throw new Error(`${titleOf(options)} ended early with ${code}:\n${said}`);
   });
   const reading = (async () => {
-    for await (const line of linesOf(child.stdout))
-      options.onLine?.(line, { end: () => child.kill("SIGTERM") });
+    const end = () => child.kill("SIGTERM");
+    for await (const line of linesOf(child.stdout)) options.onLine?.(line, { end });
   })();
-  try {
-    return await Promise.race([work(child.pid), ended]);
-  } finally {
-    over = true;
-    child.kill("SIGKILL");
+  const stop = async (signal: "SIGTERM" | "SIGKILL") => {
+    wanted = true;
+    child.kill(signal);
     await Promise.all([child.exited, reading]);
+  };
+  try {
+    return await Promise.race([work({ pid: child.pid, stop: () => stop("SIGTERM") }), early]);
+  } finally {
+    await stop("SIGKILL");
   }
 }
 

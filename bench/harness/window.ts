@@ -36,6 +36,10 @@ export class MeasuredWindow {
     this.#work = work;
   }
 
+  get seen(): number {
+    return this.#seen;
+  }
+
   /** Messages came. @returns true once all have. */
   saw(messages: number): boolean {
     const before = this.#seen;

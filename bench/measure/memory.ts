@@ -99,7 +99,7 @@ async function growthMiB(
     ...start(`memory-${process.pid}-${++groups}`, topic),
     onLine: (line) => (line === "ready" ? ready.resolve() : holding.resolve()),
   };
-  const growth = await withChild(options, async (pid) => {
+  const growth = await withChild(options, async ({ pid }) => {
     await ready.promise;
     const before = await highestRssMiB(pid, SETTLE_MS);
     await stage.fillInto(topic, { messages: MESSAGES, bytes, headers: 7 });

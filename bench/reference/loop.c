@@ -3,8 +3,8 @@
  *
  *   loop BROKERS GROUP FROM TO MESSAGES WARM PASS CONSUMER_PROPERTIES PRODUCER_PROPERTIES
  *
- * In: a topic with MESSAGES records. Out: the same key and value on TO, and one line of JSON with the CPU and wall time of
- * what comes after the first WARM records, up to the end of flush, commit and leave. PASS `headers` reads each header and
+ * In: a topic with MESSAGES records. Out: the same key and value on TO, the line `first` with the first record, and at the end one
+ * line of JSON with the CPU and wall time of what comes after the first WARM ones, up to the end of flush, commit and leave. PASS `headers` reads each header and
  * builds the list anew; `bytes` knows no headers. An offset is stored after the delivery report and committed by librdkafka.
  */
 #include "batches.h"
@@ -58,6 +58,7 @@ int main(int argc, char **argv) {
     struct batch *b = count > 0 ? begin_batch(&all) : NULL;
     for (ssize_t i = 0; i < count; i++) {
       if (taken[i]->err) FAIL("consume: %s", rd_kafka_message_errstr(taken[i]));
+      if (seen == 0) puts("first"), fflush(stdout);
       if (++seen == warm) cpu = cpu_us(), wall = now_ms();
       note(b, taken[i]);
       produce(producer, to, taken[i], headers, b);

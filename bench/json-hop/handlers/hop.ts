@@ -1,7 +1,8 @@
 /**
  * The hop as a user of Cauce writes it, run by `cauce handlers` as any project is.
  *
- * In: WORK, a `HopWork` as JSON; its variant is the order. Out: the line `all` after the last message; at exit, the window.
+ * In: WORK, a `HopWork` as JSON; its variant is the order. Out: the lines `first` and `all` with those messages;
+ * at exit, the window.
  */
 import { handler, topic } from "cauce";
 import type { HopWork } from "../../harness/window.ts";
@@ -9,8 +10,11 @@ import { MeasuredWindow } from "../../harness/window.ts";
 import { Numbered, step } from "../hop.ts";
 
 const work = JSON.parse(process.env["WORK"] ?? "") as HopWork;
-// Whoever started us holds the other end: however it ended, so do we.
-process.stdin.on("end", () => process.exit(1)).resume();
+// Whoever started us holds the other end: however it ended, so do we. It must not keep a stopped process alive.
+process.stdin
+  .on("end", () => process.exit(1))
+  .resume()
+  .unref();
 const window = new MeasuredWindow(work);
 process.once("exit", () => process.stdout.write(`${window.line()}\n`));
 
@@ -24,6 +28,7 @@ export default handler({
   order: work.variant === "key" ? { by: "key", whileRetrying: "skip" } : { by: "none" },
   concurrency: 1_000,
   handle({ value }, { out }) {
+    if (window.seen === 0) process.stdout.write("first\n");
     if (window.saw(1)) process.stdout.write("all\n");
     return out.next(step(value));
   },
