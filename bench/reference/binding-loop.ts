@@ -1,33 +1,32 @@
 /**
  * The binding's consume → produce: the same as loop.c, through `cauce/kafka`.
  *
- * In: a `HopWork`; variant `bytes` knows no headers, `headers` hands them on, `rebuilt` reads each and builds the list anew.
+ * In: a `HopWork`; variants `bytes` and `headers` forward records as they are, `rebuilt` reads key, value and each header and
+ * builds a record anew.
  * Out: the window.
  */
 import { MeasuredWindow, readWork } from "../harness/window.ts";
-import { openLoop, type Taken } from "./loop.ts";
+import { openLoop, type Produced, type Taken } from "./loop.ts";
 
 const work = readWork();
-const variants: Record<string, (record: Taken) => Taken["headers"]> = {
-  bytes: () => [],
-  headers: ({ headers }) => headers,
-  rebuilt: ({ headers }) => headers.map(([name, value]) => [name, value] as const),
+const variants: Record<string, (record: Taken) => Produced> = {
+  bytes: (record) => record.forward(work.to),
+  headers: (record) => record.forward(work.to),
+  rebuilt: ({ key, value, headers }) => ({
+    topic: work.to,
+    key,
+    value,
+    headers: headers.map(([name, bytes]) => [name, bytes] as const),
+  }),
 };
-const headersOf = variants[work.variant];
-if (!headersOf) throw new Error(`no variant ${work.variant}`);
+const outputOf = variants[work.variant];
+if (!outputOf) throw new Error(`no variant ${work.variant}`);
 
 const loop = await openLoop(work);
 const window = new MeasuredWindow(work);
 for (let all = false; !all;) {
   const taken = await loop.take();
-  await loop.produce(
-    taken.map((record) => ({
-      topic: work.to,
-      key: record.key,
-      value: record.value,
-      headers: headersOf(record),
-    })),
-  );
+  await loop.produce(taken.map(outputOf));
   all = window.saw(taken.length);
 }
 await loop.close();

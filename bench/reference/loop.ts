@@ -4,7 +4,7 @@
  * In: a `HopWork`. Out: a loop. At most 100 batches are unacknowledged, about what librdkafka's own queue holds in C; offsets
  * are committed after their records' acknowledgement, every 250 ms, as in C. Never here: what happens to a record.
  */
-import { Consumer, openLibrary, Producer } from "../../runtime/kafka/index.ts";
+import { Consumer, openLibrary, Producer, release } from "../../runtime/kafka/index.ts";
 import type { HopWork } from "../harness/window.ts";
 
 export type Taken = Awaited<ReturnType<Consumer["take"]>>[number];
@@ -52,10 +52,12 @@ export async function openLoop(work: HopWork, assigned: () => void = () => undef
     take: async () => (taken = await consumer.take(BATCH)),
     async produce(records) {
       const last = new Map<number, number>();
-      for (const { partition, offset } of taken) last.set(partition, offset + 1);
+      const of = taken;
+      for (const { partition, offset } of of) last.set(partition, offset + 1);
       const before = inFlight.at(-1);
       inFlight.push(
         producer.produce(records).then(async () => {
+          release(of);
           // In order: an offset is finished when everything below it is.
           await before;
           for (const [partition, offset] of last) finished.set(partition, offset);

@@ -34,6 +34,12 @@ export interface RecordPosition extends TopicPartition {
   readonly offset: number;
 }
 
+/** Where acknowledged records lie, in the order in which they were given; an array is one. */
+export interface Positions extends Iterable<RecordPosition> {
+  readonly length: number;
+  at(index: number): RecordPosition | undefined;
+}
+
 export interface CommittedOffset extends TopicPartition {
   /** The next offset to read. */
   readonly offset: number;
@@ -146,7 +152,7 @@ export interface Bus {
    * Waits while the producer is full. Rejects with the first failure: `record_too_large`, `possibly_persisted`,
    * `producer_fatal`, `broker` (see `retryable`) or `closed`; the others may have been written.
    */
-  publish(records: readonly OutgoingRecord[]): Promise<readonly RecordPosition[]>;
+  publish(records: readonly OutgoingRecord[]): Promise<Positions>;
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   /**
    * End of each partition minus the group's committed offset (its beginning, where nothing is committed), asked of the

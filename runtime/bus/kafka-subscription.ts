@@ -23,18 +23,8 @@ export class KafkaSubscription implements Subscription {
     return this.#consumer.ready;
   }
 
-  /** Plain objects: a consumer's own records read their fields when asked, and a spread of one would lose them. */
-  async take(maxRecords: number): Promise<readonly IncomingRecord[]> {
-    const records = await this.#consumer.take(maxRecords);
-    return records.map(({ topic, partition, offset, timestampMs, key, value, headers }) => ({
-      topic,
-      partition,
-      offset,
-      timestampMs,
-      key,
-      value,
-      headers,
-    }));
+  take(maxRecords: number): Promise<readonly IncomingRecord[]> {
+    return this.#consumer.take(maxRecords);
   }
 
   pause(partitions: Parameters<Subscription["pause"]>[0]): void {

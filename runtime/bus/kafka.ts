@@ -21,7 +21,7 @@ import type {
   Bus,
   GroupTopics,
   OutgoingRecord,
-  RecordPosition,
+  Positions,
   SubscribeOptions,
   Subscription,
   TopicPlan,
@@ -114,7 +114,7 @@ class KafkaBus implements Bus {
     });
   }
 
-  async publish(records: readonly OutgoingRecord[]): Promise<readonly RecordPosition[]> {
+  async publish(records: readonly OutgoingRecord[]): Promise<Positions> {
     this.#refuseClosed();
     const producer = await this.#usableProducer();
     const positions = await producer.produce(records);

@@ -99,7 +99,8 @@ export class MemoryBroker {
       record.key === null ? this.#keyless++ % topic.length : partitionOf(record.key, topic.length);
     const log = topic[partition] ?? [];
     const offset = log.length;
-    log.push({ ...record, partition, offset, timestampMs });
+    const { topic: name, key, value, headers } = record; // a record of a batch has getters, which a spread would lose
+    log.push({ topic: name, key, value, headers, partition, offset, timestampMs });
     for (const call of this.grown) call();
     return { topic: record.topic, partition, offset };
   }

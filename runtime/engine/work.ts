@@ -4,6 +4,7 @@
  * In: tasks of one partition that may run now, one, or several where the handler takes batches. Out: a call for each that
  * is settled for good. Never here: which tasks run (lanes.ts, batches.ts), offsets, what an outcome is (process.ts).
  */
+import type { IncomingRecord } from "../bus/bus.ts";
 import { pause } from "../ground/clock.ts";
 import type { CauceError } from "../ground/errors.ts";
 import type { ConsumerOptions } from "./consumer.ts";
@@ -117,7 +118,7 @@ export class Work {
         case "run":
           return [task];
         case "without_place":
-          return [{ ...task, record: { ...record, headers: withoutPlace(record.headers) } }];
+          return [{ ...task, record: standingNowhere(record) }];
         case "elsewhere":
           settled(task);
           return [];
@@ -293,6 +294,12 @@ export class Work {
       },
     };
   }
+}
+
+/** Field by field: those of a batch are getters, which a spread would lose. */
+function standingNowhere(record: IncomingRecord): IncomingRecord {
+  const { topic, partition, offset, timestampMs, key, value, headers } = record;
+  return { topic, partition, offset, timestampMs, key, value, headers: withoutPlace(headers) };
 }
 
 function pauseMs(tries: number): number {

@@ -1,14 +1,24 @@
 /**
  * Records as they came from the broker: one buffer a batch, fields read when they are asked for.
  *
- * In: a buffer from the crossing, which is ours alone. Out: `IncomingRecord`s whose key, value and headers are views
- * into it, so a record that is kept keeps its whole batch alive. No native memory is behind them.
- * They are getters: destructure a record, a spread of one copies its coordinates alone.
+ * In: a buffer from the crossing, which is ours alone. Out: records whose key, value and headers are views into it, so one
+ * that is kept keeps its whole batch alive. No native memory is behind them, so none can dangle. They are getters:
+ * destructure a record, a spread of one copies its coordinates alone.
  */
 import type { IncomingRecord, RecordHeaders } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import type { FetchedBuffer } from "./crossing.ts";
+import { HeaderBlock } from "./header-block.ts";
 import { RECORD } from "./layout.ts";
+import { type Address, addressOf } from "./symbols.ts";
+
+/** A record that was taken from a `Consumer`. */
+export interface ConsumedRecord extends IncomingRecord {
+  /** The same key, value and headers for another topic: a producer writes them again unread, which costs least. */
+  forward(topic: string): ForwardedRecord;
+  /** Its headers unread: a producer writes them again as they are, for a fraction of the cost. */
+  readonly headerBlock: HeaderBlock;
+}
 
 /** An error about a partition that came in the place of a record. */
 export interface PartitionError {
@@ -20,108 +30,203 @@ export interface PartitionError {
 }
 
 export interface DecodedBatch {
-  readonly records: readonly IncomingRecord[];
+  readonly records: readonly ConsumedRecord[];
   readonly errors: readonly PartitionError[];
 }
 
 /**
- * Makes records of a fetched buffer.
+ * Makes records of what was fetched, of the partitions that `owns` answers true for.
  * @throws CauceError `broker` for an offset beyond 2^53, which JavaScript's numbers cannot hold.
  */
-export function decodeBatch({ count, bytes }: FetchedBuffer): DecodedBatch {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const records: IncomingRecord[] = [];
-  const errors: PartitionError[] = [];
-  let topicStart = -1;
-  let topic = "";
-  for (let index = 0; index < count; index++) {
-    const at = index * RECORD.size;
-    const start = view.getInt32(at + RECORD.topicStart, true);
-    if (start !== topicStart) {
-      topic = start < 0 ? "" : utf8.decode(slice(bytes, start + 4, view.getInt32(start, true)));
-      topicStart = start;
-    }
-    const offset = view.getFloat64(at + RECORD.offset, true);
-    const err = view.getInt32(at + RECORD.err, true);
-    if (err !== 0) {
-      const partition = view.getInt32(at + RECORD.partition, true);
-      const message = utf8.decode(
-        field(bytes, view, at, RECORD.valueStart, RECORD.valueBytes) ?? new Uint8Array(),
-      );
-      errors.push({ topic, partition, offset, err, message });
-      continue;
-    }
-    if (!Number.isSafeInteger(offset)) {
-      throw new CauceError("broker", `an offset of ${topic} is beyond 2^53 and cannot be handled exactly`);
-    }
-    records.push(new BatchRecord(bytes, view, at, topic, offset));
-  }
-  return { records, errors };
+export function decodeBatches(
+  fetched: readonly FetchedBuffer[],
+  owns: (topic: string, partition: number) => boolean,
+): DecodedBatch {
+  const decoded = { records: [], errors: [] };
+  for (const buffer of fetched) decodeBatch(buffer, owns, decoded);
+  return decoded;
 }
 
-class BatchRecord implements IncomingRecord {
-  readonly topic: string;
-  readonly offset: number;
-  readonly partition: number;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  readonly #at: number;
-  #headers: RecordHeaders | undefined;
+function decodeBatch(
+  fetched: FetchedBuffer,
+  owns: (topic: string, partition: number) => boolean,
+  { records, errors }: { readonly records: ConsumedRecord[]; readonly errors: PartitionError[] },
+): void {
+  const { count } = fetched;
+  const batch = new Batch(fetched);
+  let topicStart = -1;
+  let topic = "";
+  let partition = -1;
+  let ours = false;
+  for (let index = 0; index < count; index++) {
+    const start = batch.word(index, RECORD.topicStart);
+    const of = batch.word(index, RECORD.partition);
+    if (start !== topicStart || of !== partition) {
+      if (start !== topicStart) topic = start < 0 ? "" : batch.text(start);
+      topicStart = start;
+      partition = of;
+      ours = owns(topic, partition);
+    }
+    const offset = batch.double(index, RECORD.offset);
+    const err = batch.word(index, RECORD.err);
+    if (err !== 0) {
+      const words = batch.field(index, RECORD.valueStart, RECORD.valueBytes);
+      errors.push({ topic, partition, offset, err, message: words === null ? "" : utf8.decode(words) });
+    } else if (!Number.isSafeInteger(offset)) {
+      throw new CauceError("broker", `an offset of ${topic} is beyond 2^53 and cannot be handled exactly`);
+    } else if (ours) records.push(new BatchRecord(batch, index, topic, partition, offset));
+  }
+}
 
-  constructor(bytes: Uint8Array, view: DataView, at: number, topic: string, offset: number) {
-    this.#bytes = bytes;
-    this.#view = view;
-    this.#at = at;
+/**
+ * Says that nothing of these records, and of those that were taken with them, is looked at any more: their memory is used again at
+ * once. Key, value and headers of all of them throw from then on; what was read of them before is empty, and a producer
+ * refuses it. Records that were handed to a producer must be acknowledged before. Records of no batch are left alone.
+ */
+export function release(records: readonly IncomingRecord[]): void {
+  for (const record of records) if (record instanceof BatchRecord) record.release();
+}
+
+/** The buffer of one batch, seen as numbers. */
+class Batch {
+  readonly #fetched: FetchedBuffer;
+  readonly #buffer: ArrayBuffer;
+  readonly #doubles: Float64Array;
+  readonly #words: Int32Array;
+  #released = false;
+  #address: Address | undefined;
+
+  constructor(fetched: FetchedBuffer) {
+    const { buffer, count } = fetched;
+    this.#fetched = fetched;
+    this.#buffer = buffer;
+    this.#doubles = new Float64Array(buffer, 0, (count * RECORD.size) / 8);
+    this.#words = new Int32Array(buffer, 0, (count * RECORD.size) / 4);
+  }
+
+  double(index: number, field: number): number {
+    return this.#doubles[(index * RECORD.size + field) / 8] ?? NaN;
+  }
+
+  word(index: number, field: number): number {
+    return this.#words[(index * RECORD.size + field) / 4] ?? 0;
+  }
+
+  /** A length and a text behind the table. */
+  text(start: number): string {
+    const length = new DataView(this.#buffer, start, 4).getInt32(0, true);
+    return utf8.decode(new Uint8Array(this.#buffer, start + 4, length));
+  }
+
+  field(index: number, start: number, length: number): Uint8Array | null {
+    const from = this.word(index, start);
+    return from < 0 ? null : this.slice(from, this.word(index, length));
+  }
+
+  headerBlock(index: number): HeaderBlock {
+    const bytes = this.slice(this.word(index, RECORD.headersStart), this.word(index, RECORD.headersBytes));
+    return new HeaderBlock(bytes, this.word(index, RECORD.headerCount));
+  }
+
+  /** Where the buffer lies, for as long as this batch is referenced. */
+  get address(): Address {
+    if (this.#released) throw released();
+    return (this.#address ??= addressOf(new Uint8Array(this.#buffer)));
+  }
+
+  slice(start: number, length: number): Uint8Array {
+    if (this.#released) throw released();
+    return new Uint8Array(this.#buffer, start, length);
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#fetched.recycle(this.#buffer);
+  }
+}
+
+class BatchRecord implements ConsumedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly #batch: Batch;
+  readonly #index: number;
+
+  constructor(batch: Batch, index: number, topic: string, partition: number, offset: number) {
     this.topic = topic;
+    this.partition = partition;
     this.offset = offset;
-    this.partition = view.getInt32(at + RECORD.partition, true);
+    this.#batch = batch;
+    this.#index = index;
   }
 
   get timestampMs(): number {
-    return this.#view.getFloat64(this.#at + RECORD.timestampMs, true);
+    return this.#batch.double(this.#index, RECORD.timestampMs);
   }
 
   get key(): Uint8Array | null {
-    return field(this.#bytes, this.#view, this.#at, RECORD.keyStart, RECORD.keyBytes);
+    return this.#batch.field(this.#index, RECORD.keyStart, RECORD.keyBytes);
   }
 
   get value(): Uint8Array | null {
-    return field(this.#bytes, this.#view, this.#at, RECORD.valueStart, RECORD.valueBytes);
+    return this.#batch.field(this.#index, RECORD.valueStart, RECORD.valueBytes);
   }
 
   get headers(): RecordHeaders {
-    return (this.#headers ??= this.#readHeaders());
+    return this.headerBlock.read();
   }
 
-  #readHeaders(): RecordHeaders {
-    const headers: [string, Uint8Array | null][] = [];
-    let from = this.#view.getInt32(this.#at + RECORD.headersStart, true);
-    const count = this.#view.getInt32(this.#at + RECORD.headerCount, true);
-    for (let index = 0; index < count; index++) {
-      const nameBytes = this.#view.getInt32(from, true);
-      const valueBytes = this.#view.getInt32(from + 4, true);
-      const valueStart = from + 8 + nameBytes;
-      const name = utf8.decode(slice(this.#bytes, from + 8, nameBytes));
-      headers.push([name, valueBytes < 0 ? null : slice(this.#bytes, valueStart, valueBytes)]);
-      from = valueStart + Math.max(0, valueBytes);
-    }
-    return headers;
+  get headerBlock(): HeaderBlock {
+    return this.#batch.headerBlock(this.#index);
+  }
+
+  forward(topic: string): ForwardedRecord {
+    return new ForwardedRecord(topic, this.#batch, this.#index);
+  }
+
+  release(): void {
+    this.#batch.release();
   }
 }
 
-function field(
-  bytes: Uint8Array,
-  view: DataView,
-  at: number,
-  start: number,
-  length: number,
-): Uint8Array | null {
-  const from = view.getInt32(at + start, true);
-  return from < 0 ? null : slice(bytes, from, view.getInt32(at + length, true));
+/** A consumed record on its way to another topic. */
+export class ForwardedRecord {
+  readonly topic: string;
+  readonly #batch: Batch;
+  readonly #index: number;
+
+  constructor(topic: string, batch: Batch, index: number) {
+    this.topic = topic;
+    this.#batch = batch;
+    this.#index = index;
+  }
+
+  get key(): Uint8Array | null {
+    return this.#batch.field(this.#index, RECORD.keyStart, RECORD.keyBytes);
+  }
+
+  get value(): Uint8Array | null {
+    return this.#batch.field(this.#index, RECORD.valueStart, RECORD.valueBytes);
+  }
+
+  get headers(): HeaderBlock {
+    return this.#batch.headerBlock(this.#index);
+  }
+
+  /** @internal Where the fields of its batch lie, for `OutgoingTable`. @throws CauceError `defect` after its release */
+  get address(): Address {
+    return this.#batch.address;
+  }
+
+  /** @internal A number of its row in the batch's table; see RECORD in layout.ts. */
+  word(field: number): number {
+    return this.#batch.word(this.#index, field);
+  }
 }
 
-function slice(bytes: Uint8Array, start: number, length: number): Uint8Array {
-  return bytes.subarray(start, start + length);
+function released(): CauceError {
+  return new CauceError("defect", "a record was read after its batch was released");
 }
 
 const utf8 = new TextDecoder();

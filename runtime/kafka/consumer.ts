@@ -5,10 +5,10 @@
  * Never here: automatic commits, a start that nobody chose, records of a partition that is not ours any more,
  * a call that waits inside librdkafka.
  */
-import type { BusTrouble, CommittedOffset, IncomingRecord, TopicPartition } from "../bus/bus.ts";
+import type { BusTrouble, CommittedOffset, TopicPartition } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import { Assignment, keyOf, type StartedPartition } from "./assignment.ts";
-import { decodeBatch, type PartitionError } from "./batch.ts";
+import { type ConsumedRecord, decodeBatches, type PartitionError } from "./batch.ts";
 import { type ClientConfig, EVENT } from "./client.ts";
 import { Commits } from "./commits.ts";
 import { openCrossing } from "./choose-crossing.ts";
@@ -81,9 +81,10 @@ export class Consumer {
   readonly #commits: Commits;
   readonly #records: Address;
   readonly #options: ConsumerOptions;
+  readonly #owns = (topic: string, partition: number): boolean => this.#assignment.owns(topic, partition);
   readonly #positions = new Map<string, number | undefined>();
   #keepAlive: Timer | undefined;
-  #taker: { readonly most: number; resolve(records: readonly IncomingRecord[]): void } | undefined;
+  #taker: { readonly most: number; resolve(records: readonly ConsumedRecord[]): void } | undefined;
   #closing: Promise<void> | undefined;
   #away = false;
 
@@ -148,7 +149,7 @@ export class Consumer {
    * The next records, at most `most`; waits for the first. Empty once closed. Not calling it is the back pressure:
    * librdkafka fetches ahead up to `queued.max.messages.kbytes` and stops.
    */
-  take(most: number): Promise<readonly IncomingRecord[]> {
+  take(most: number): Promise<readonly ConsumedRecord[]> {
     if (this.#taker)
       return Promise.reject(new CauceError("defect", "take() was called while another call waits"));
     if (this.#closing) return Promise.resolve([]);
@@ -265,16 +266,15 @@ export class Consumer {
   }
 
   /** Takes off the queue until there is a record of ours or nothing is left. */
-  #fetch(most: number): readonly IncomingRecord[] {
+  #fetch(most: number): readonly ConsumedRecord[] {
     for (;;) {
       const fetched = this.#crossing.fetch(this.#records, most);
-      if (!fetched) return [];
-      const { records, errors } = decodeBatch(fetched);
+      if (fetched.length === 0) return [];
+      const { records, errors } = decodeBatches(fetched, this.#owns);
       for (const error of errors) this.#partitionFailed(error);
-      const ours = records.filter(({ topic, partition }) => this.#assignment.owns(topic, partition));
-      if (ours.length > 0) {
+      if (records.length > 0) {
         this.#brokerIsBack();
-        return ours;
+        return records;
       }
     }
   }

@@ -1,10 +1,12 @@
 /**
  * How batches cross between librdkafka and JavaScript, in one of two ways with the same results.
  *
- * In: queues, events, encoded records. Out: buffers laid out as layout.ts says. "shim" is crossing.c, compiled at start
+ * In: queues, events, tables of records. Out: buffers laid out as layout.ts says. "shim" is crossing.c, compiled at start
  * by the C compiler inside Bun; "plain" calls librdkafka once per field and works wherever bun:ffi does.
  * Never here: what a record means.
  */
+import type { Answers } from "./answers.ts";
+import type { OutgoingTable } from "./outgoing.ts";
 import type { Address } from "./symbols.ts";
 
 export interface Crossing {
@@ -13,18 +15,24 @@ export interface Crossing {
   readonly reason?: string;
   /**
    * Takes at most `most` records off a queue without waiting.
-   * @returns undefined where none is there, else a buffer that is the caller's alone.
+   * @returns none where none is there, else one buffer or a few, in order, that are the caller's alone.
    */
-  fetch(queue: Address, most: number): FetchedBuffer | undefined;
-  /** Hands encoded records to the producer, in order, and stops at the first that it refuses. */
-  produce(client: Address, encoded: Uint8Array, count: number, firstOpaque: number): ProduceResult;
-  /** Reads the delivery reports of an event into a buffer that is used again by the next call. */
-  deliveries(event: Address): DeliveryBuffer;
+  fetch(queue: Address, most: number): readonly FetchedBuffer[];
+  /**
+   * Hands records of a table to the producer, in order, and stops at the first that it refuses. What becomes of each is written into
+   * `answers`, by `deliveries`: the caller keeps them until they are complete.
+   */
+  produce(client: Address, table: OutgoingTable, count: number, answers: Answers): ProduceResult;
+  /** Writes the delivery reports of an event into their answers. @returns the ids of answers that are complete now. */
+  deliveries(event: Address, answersOf: (id: number) => Answers | undefined): Float64Array;
 }
 
 export interface FetchedBuffer {
   readonly count: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** At least as long as what was fetched. */
+  readonly buffer: ArrayBuffer;
+  /** Takes the memory of the buffer back, which is detached: no view into it shows anything any more. */
+  recycle(buffer: ArrayBuffer): void;
 }
 
 export interface ProduceResult {
@@ -32,11 +40,6 @@ export interface ProduceResult {
   readonly taken: number;
   /** librdkafka's number for why the next one was refused, or 0. */
   readonly err: number;
-}
-
-export interface DeliveryBuffer {
-  readonly count: number;
-  readonly view: DataView;
 }
 
 /** `auto` takes the shim where it compiles, and plain calls elsewhere. */

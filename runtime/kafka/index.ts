@@ -1,10 +1,13 @@
 /**
  * The entry `cauce/kafka`: librdkafka on Bun, usable without the rest of Cauce.
  *
- * Order to read: symbols → client → wake → pump → crossing (shim, plain) → batch, encoder → producer → transactions → assignment,
+ * Order to read: symbols → client → wake → pump → crossing (shim, plain) → batch, outgoing, answers → producer → transactions → assignment,
  * consumer → admin → mock.
  */
 export { type Library, openLibrary } from "./symbols.ts";
+export { type ConsumedRecord, type ForwardedRecord, release } from "./batch.ts";
+export { HeaderBlock } from "./header-block.ts";
+export { type ProducedRecord } from "./outgoing.ts";
 export { type ClientConfig } from "./client.ts";
 export { type CrossingChoice } from "./crossing.ts";
 export { openCrossing } from "./choose-crossing.ts";

@@ -12,6 +12,7 @@ export const RECORD = {
   partition: 16, // i32, as all below
   topicStart: 20, // length (i32), then the name; shared by neighbours
   err: 24, // not 0: no record but an error about the partition; its value is the text
+  headersBytes: 28,
   keyStart: 32,
   keyBytes: 36,
   valueStart: 40,
@@ -20,24 +21,41 @@ export const RECORD = {
   headerCount: 52,
 } as const;
 
-/** One record to write, in a table at the beginning of its buffer. */
+/** One record to write: addresses as doubles, sizes of -1 for null. */
 export const OUTGOING = {
-  size: 32,
-  topic: 0, // u64, the address of the topic handle
-  keyStart: 8,
-  keyBytes: 12,
-  valueStart: 16,
-  valueBytes: 20,
-  headersStart: 24,
-  headerCount: 28,
+  size: 48,
+  topic: 0, // f64, the address of the topic handle
+  key: 8, // f64
+  value: 16, // f64
+  headers: 24, // f64, the address of HEADERs; or of a block as RECORD.headersStart names it
+  keyBytes: 32, // i32, as all below
+  valueBytes: 36,
+  headerCount: 40, // below 0: so many in a block
 } as const;
 
-/** What became of one record. */
-export const DELIVERY = {
-  size: 32,
-  opaque: 0, // f64
-  offset: 8, // f64
-  partition: 16,
-  err: 20,
-  status: 24, // see PERSISTED in failures.ts
+/** One header to write. */
+export const HEADER = {
+  size: 24,
+  name: 0, // f64
+  value: 8, // f64
+  nameBytes: 16, // i32
+  valueBytes: 20, // i32, -1 for null
+} as const;
+
+/** What became of the records of one crossing: this, then an ANSWER for each record. */
+export const ANSWERS = {
+  size: 16,
+  id: 0, // f64
+  unanswered: 8, // i32
+  failed: 12, // i32
+} as const;
+
+/** What became of one record. Its address is the record's opaque. */
+export const ANSWER = {
+  size: 24,
+  offset: 0, // f64
+  partition: 8, // i32, as all below
+  err: 12,
+  status: 16, // see PERSISTED in failures.ts
+  index: 20, // its place among the ANSWERS
 } as const;

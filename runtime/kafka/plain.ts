@@ -6,56 +6,67 @@
  */
 import type { Crossing, FetchedBuffer } from "./crossing.ts";
 import { MOST_RECORDS } from "./crossing.ts";
-import { DELIVERY, OUTGOING, RECORD } from "./layout.ts";
+import { ANSWER, ANSWERS, HEADER, OUTGOING, RECORD } from "./layout.ts";
 import {
-  type Address, addressOf, type Library, MESSAGE, readAddress, readI32, readI64, scratch, text, VALUE_UNION,
+  type Address, type Library, MESSAGE, readAddress, readF64, readI32, readI64, scratch, text, VALUE_UNION,
 } from "./symbols.ts"; // prettier-ignore
 
 export function plainCrossing(library: Library): Crossing {
   const { native } = library;
   const messages = scratch(MOST_RECORDS * 8);
-  let deliveryMessages = scratch(MOST_RECORDS * 8);
-  let deliveries = scratch(MOST_RECORDS * DELIVERY.size);
+  let reports = scratch(MOST_RECORDS * 8);
 
   return {
     kind: "plain",
     fetch(queue, most) {
       const wanted = Math.min(most, MOST_RECORDS);
       const count = Number(native.rd_kafka_consume_batch_queue(queue, 0, messages.address, wanted));
-      if (count <= 0) return undefined;
+      if (count <= 0) return [];
       const addresses = Array.from({ length: count }, (_, at) =>
         Number(messages.view.getBigUint64(at * 8, true)),
       );
       try {
-        return copyRecords(library, addresses);
+        return [copyRecords(library, addresses)];
       } finally {
         for (const message of addresses) native.rd_kafka_message_destroy(message);
       }
     },
-    produce(client, encoded, count, firstOpaque) {
-      for (let at = 0; at < count; at++) {
-        const err = produceOne(library, client, encoded, at, firstOpaque + at);
-        if (err !== 0) return { taken: at, err };
+    produce(client, table, count, answers) {
+      const records = { address: table.address, opaque: answers.address + ANSWERS.size };
+      let err = 0;
+      let taken = 0;
+      while (taken < count && err === 0) {
+        err = produceOne(
+          library,
+          client,
+          records.address + taken * OUTGOING.size,
+          records.opaque + taken * ANSWER.size,
+        );
+        if (err === 0) taken++;
       }
-      return { taken: count, err: 0 };
+      answers.expect(taken);
+      return { taken, err };
     },
-    deliveries(event) {
+    deliveries(event, answersOf) {
       const most = native.rd_kafka_event_message_count(event);
-      if (most * 8 > deliveryMessages.bytes.byteLength) {
-        deliveryMessages = scratch(most * 8);
-        deliveries = scratch(most * DELIVERY.size);
-      }
-      const count = native.rd_kafka_event_message_array(event, deliveryMessages.address, most);
+      if (most * 8 > reports.bytes.byteLength) reports = scratch(most * 8);
+      const count = native.rd_kafka_event_message_array(event, reports.address, most);
+      const complete: number[] = [];
       for (let at = 0; at < count; at++) {
-        const message = Number(deliveryMessages.view.getBigUint64(at * 8, true));
-        const to = at * DELIVERY.size;
-        deliveries.view.setFloat64(to + DELIVERY.opaque, readAddress(message, MESSAGE.opaque), true);
-        deliveries.view.setFloat64(to + DELIVERY.offset, Number(readI64(message, MESSAGE.offset)), true);
-        deliveries.view.setInt32(to + DELIVERY.partition, readI32(message, MESSAGE.partition), true);
-        deliveries.view.setInt32(to + DELIVERY.err, readI32(message, MESSAGE.err), true);
-        deliveries.view.setInt32(to + DELIVERY.status, native.rd_kafka_message_status(message), true);
+        const message = Number(reports.view.getBigUint64(at * 8, true));
+        const cell = readAddress(message, MESSAGE.opaque);
+        if (cell === 0) continue;
+        const index = readI32(cell, ANSWER.index);
+        const answers = answersOf(readF64(cell - index * ANSWER.size - ANSWERS.size, ANSWERS.id));
+        const last = answers?.note(index, {
+          err: readI32(message, MESSAGE.err),
+          persisted: native.rd_kafka_message_status(message),
+          partition: readI32(message, MESSAGE.partition),
+          offset: Number(readI64(message, MESSAGE.offset)),
+        });
+        if (answers !== undefined && last === true) complete.push(answers.id);
       }
-      return { count, view: deliveries.view };
+      return new Float64Array(complete);
     },
   };
 }
@@ -130,8 +141,9 @@ function copyRecords(library: Library, messages: readonly Address[]): FetchedBuf
       end += 8 + name.byteLength;
       if (header.value !== 0) putNative(header.value, header.valueBytes);
     }
+    view.setInt32(to + RECORD.headersBytes, end - view.getInt32(to + RECORD.headersStart, true), true);
   });
-  return { count: messages.length, bytes };
+  return { count: messages.length, buffer: bytes.buffer, recycle: (buffer) => void buffer.transfer(0) };
 }
 
 function readHeaders(library: Library, message: Address): readonly Header[] {
@@ -154,43 +166,30 @@ function readHeaders(library: Library, message: Address): readonly Header[] {
   return headers;
 }
 
-/** Hands one encoded record to the producer. @returns librdkafka's number for a refusal, 0 where it was taken. */
-function produceOne(
-  library: Library,
-  client: Address,
-  encoded: Uint8Array,
-  at: number,
-  opaque: number,
-): number {
+/** Hands one record of a table to the producer. @returns librdkafka's number for a refusal, 0 where it was taken. */
+function produceOne(library: Library, client: Address, record: Address, opaque: Address): number {
   const { native } = library;
-  const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength);
-  const base = addressOf(encoded);
-  const from = at * OUTGOING.size;
   const values = scratch(6 * VALUE_UNION.size);
   let used = 0;
-  const put = (tag: number, value: bigint, length = 0n): void => {
+  const put = (tag: number, value: number, length = 0): void => {
     const to = used++ * VALUE_UNION.size;
     values.view.setInt32(to + VALUE_UNION.tag, tag, true);
-    values.view.setBigUint64(to + VALUE_UNION.value, value, true);
-    values.view.setBigUint64(to + VALUE_UNION.value + 8, length, true);
+    values.view.setBigUint64(to + VALUE_UNION.value, BigInt(value), true);
+    values.view.setBigUint64(to + VALUE_UNION.value + 8, BigInt(length), true);
   };
-  const number = (field: number): number => view.getInt32(from + field, true);
-
-  put(TAG.topicHandle, view.getBigUint64(from + OUTGOING.topic, true));
+  put(TAG.topicHandle, readF64(record, OUTGOING.topic));
   put(TAG.flags, COPY);
-  put(TAG.opaque, BigInt(opaque));
-  const value = number(OUTGOING.valueStart);
-  if (value >= 0) put(TAG.value, BigInt(base + value), BigInt(number(OUTGOING.valueBytes)));
-  const key = number(OUTGOING.keyStart);
-  if (key >= 0) put(TAG.key, BigInt(base + key), BigInt(number(OUTGOING.keyBytes)));
+  put(TAG.opaque, opaque);
+  const valueBytes = readI32(record, OUTGOING.valueBytes);
+  if (valueBytes >= 0) put(TAG.value, readF64(record, OUTGOING.value), valueBytes);
+  const keyBytes = readI32(record, OUTGOING.keyBytes);
+  if (keyBytes >= 0) put(TAG.key, readF64(record, OUTGOING.key), keyBytes);
   const headers = buildHeaders(
     library,
-    view,
-    base,
-    number(OUTGOING.headersStart),
-    number(OUTGOING.headerCount),
+    readF64(record, OUTGOING.headers),
+    readI32(record, OUTGOING.headerCount),
   );
-  if (headers !== 0) put(TAG.headers, BigInt(headers));
+  if (headers !== 0) put(TAG.headers, headers);
 
   const error = native.rd_kafka_produceva(client, values.address, used);
   if (!error) return 0;
@@ -200,30 +199,34 @@ function produceOne(
   return code;
 }
 
-function buildHeaders(
-  library: Library,
-  view: DataView,
-  base: Address,
-  start: number,
-  count: number,
-): Address {
+function buildHeaders(library: Library, from: Address, count: number): Address {
   if (count === 0) return 0;
-  const headers = library.native.rd_kafka_headers_new(count) ?? 0;
-  let from = start;
-  for (let at = 0; at < count; at++) {
-    const nameBytes = view.getInt32(from, true);
-    const valueBytes = view.getInt32(from + 4, true);
-    const name = base + from + 8;
+  const headers = library.native.rd_kafka_headers_new(Math.abs(count)) ?? 0;
+  const add = (name: Address, nameBytes: number, value: Address, valueBytes: number): void => {
     const isNull = valueBytes < 0;
     library.native.rd_kafka_header_add(
       headers,
       name,
       nameBytes,
-      isNull ? null : name + nameBytes,
+      isNull ? null : value,
       isNull ? 0 : valueBytes,
     );
-    from += 8 + nameBytes + Math.max(0, valueBytes);
+  };
+  let at = from;
+  for (let header = 0; header < -count; header++) {
+    const nameBytes = readI32(at, 0);
+    const valueBytes = readI32(at, 4);
+    const name = at + 8;
+    add(name, nameBytes, name + nameBytes, valueBytes);
+    at = name + nameBytes + Math.max(0, valueBytes);
   }
+  for (let header = 0; header < count; header++, at += HEADER.size)
+    add(
+      readF64(at, HEADER.name),
+      readI32(at, HEADER.nameBytes),
+      readF64(at, HEADER.value),
+      readI32(at, HEADER.valueBytes),
+    );
   return headers;
 }
 
@@ -232,5 +235,5 @@ const lengthAt = (message: Address, field: number): number => Number(readI64(mes
 /** Tags of `rd_kafka_vu_t`. */
 const TAG = { topicHandle: 2, value: 4, key: 5, opaque: 6, flags: 7, headers: 10 } as const;
 /** RD_KAFKA_MSG_F_COPY. */
-const COPY = 2n;
+const COPY = 2;
 const encoder = new TextEncoder();

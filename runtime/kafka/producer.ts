@@ -3,18 +3,18 @@
  *
  * In: records. Out: a promise per call with the position of each record, or the first failure.
  * Never here: replacing itself. A producer that failed for good says `producer_fatal` from then on; its owner
- * opens another one. The native side keeps copies only; the caller's
- * buffers must stay as they are until the promise settles.
+ * opens another one. The native side keeps copies only; the caller's buffers must stay as they are until the promise settles.
  */
-import type { OutgoingRecord, RecordPosition } from "../bus/bus.ts";
-import { CauceError } from "../ground/errors.ts";
+import type { Positions } from "../bus/bus.ts";
+import { CauceError, messageOf } from "../ground/errors.ts";
+import { AnswerBook } from "./answers.ts";
 import { type ClientConfig, EVENT } from "./client.ts";
 import { openCrossing } from "./choose-crossing.ts";
 import type { Crossing, CrossingChoice } from "./crossing.ts";
-import { encodedBytes, encodeRecords } from "./encoder.ts";
 import type { ClientEvent } from "./events.ts";
 import { deliveryFailure, ERROR, errorName, fatalReason, PERSISTED } from "./failures.ts";
-import { DELIVERY } from "./layout.ts";
+import { OutgoingTable, type ProducedRecord } from "./outgoing.ts";
+import { nextPiece, ProduceCall } from "./produce-call.ts";
 import { Pump } from "./pump.ts";
 import { type Address, cString, type Library } from "./symbols.ts";
 
@@ -41,36 +41,21 @@ export const PRODUCER_DEFAULTS: ClientConfig = {
   "statistics.interval.ms": 1_000,
 };
 
-/** One crossing of at most CHUNK_RECORDS records of one `produce` call. */
-interface Chunk {
-  readonly call: Call;
-  /** Index in the call of the record whose opaque is `slot * SLOT_SIZE`. */
-  readonly from: number;
-  readonly bytes: number;
-  unanswered: number;
-}
-
-interface Call {
-  readonly records: readonly OutgoingRecord[];
-  readonly positions: RecordPosition[];
-  failure: CauceError | undefined;
-  unanswered: number;
-  resolve(positions: readonly RecordPosition[]): void;
-  reject(error: CauceError): void;
-}
-
 export class Producer {
   readonly #pump: Pump;
   readonly #crossing: Crossing;
   readonly #mostRecords: number;
   readonly #mostBytes: number;
   readonly #topics = new Map<string, Address>();
-  readonly #chunks = new Map<number, Chunk>();
-  /** Calls take their turn one after the other, so that a small one never overtakes a waiting large one. */
-  #turn: Promise<void> = Promise.resolve();
-  readonly #wakeUps: (() => void)[] = [];
+  readonly #table = new OutgoingTable(PIECE_RECORDS);
+  readonly #book = new AnswerBook();
+  /** Calls by the id of answers that are not complete: they hold the memory that reports are written into. */
+  readonly #unanswered = new Map<number, ProduceCall>();
+  /** Calls that are not handed over whole, in order: a small one never overtakes a large one that waits. */
+  #waiting: ProduceCall[] = [];
+  readonly #idle = new Set<() => void>();
   #spentMs = 0;
-  #nextSlot = 1;
+  #resuming = false;
   #records = 0;
   #bytes = 0;
   #fatal: string | undefined;
@@ -114,7 +99,7 @@ export class Producer {
     return this.#fatal;
   }
 
-  /** What is handed over and not acknowledged yet. */
+  /** What is handed over and not acknowledged yet; records of one crossing count until the last of them is. */
   get inFlight(): { readonly records: number; readonly bytes: number } {
     return { records: this.#records, bytes: this.#bytes };
   }
@@ -124,33 +109,36 @@ export class Producer {
    * Settles only when nothing of the call is in flight any more: after a rejection nothing of it is written later.
    * @throws CauceError `record_too_large`, `possibly_persisted`, `producer_fatal`, `broker` or `closed`
    */
-  produce(records: readonly OutgoingRecord[]): Promise<readonly RecordPosition[]> {
+  produce(records: readonly ProducedRecord[]): Promise<Positions> {
     if (records.length === 0) return Promise.resolve([]);
     if (this.#closing) return Promise.reject(new CauceError("closed", "the producer was closed"));
-    return new Promise((resolve, reject) => {
-      const call: Call = { records, positions: [], failure: undefined, unanswered: 0, resolve, reject };
-      this.#turn = this.#turn.then(() => this.#handOver(call));
-    });
+    const call = new ProduceCall(records);
+    this.#waiting.push(call);
+    if (this.#waiting.length === 1) this.#advance();
+    return call.settled;
   }
 
   /**
-   * Resolves when nothing is in flight.
+   * Resolves when nothing waits or is in flight.
    * @throws CauceError `broker` (retryable) when `deadlineMs` passes before.
    */
   async flush(deadlineMs: number): Promise<void> {
-    const late = Promise.withResolvers<void>();
+    if (this.#isIdle) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
       const message = `${this.#records} records were not acknowledged within ${deadlineMs} ms`;
-      late.reject(new CauceError("broker", message, { retryable: true }));
+      reject(new CauceError("broker", message, { retryable: true }));
     }, deadlineMs);
+    this.#idle.add(resolve);
     try {
-      await Promise.race([this.#idle(), late.promise]);
+      await promise;
     } finally {
+      this.#idle.delete(resolve);
       clearTimeout(timer);
     }
   }
 
-  /** Gives up on everything that waits or is in flight; their calls reject. */
+  /** Gives up on everything that is in flight; their calls reject. */
   purge(): void {
     if (!this.#pump.closed) this.#pump.library.native.rd_kafka_purge(this.#pump.client, PURGE_ALL);
   }
@@ -163,13 +151,15 @@ export class Producer {
       await this.flush(this.#fatal === undefined ? deadlineMs : 0);
     } catch {
       this.#abandoned = true;
-      this.#wakeAll();
+      this.#advance();
       this.purge();
-      await this.flush(PURGE_ANSWERS_MS).catch(() => this.#abandon());
+      await this.flush(PURGE_ANSWERS_MS).catch(() => undefined);
     }
     for (const topic of this.#topics.values()) this.#pump.library.native.rd_kafka_topic_destroy(topic);
     this.#topics.clear();
     this.#pump.close();
+    // The client is gone: no report is written into their memory any more.
+    this.#abandon();
   }
 
   /** @internal The native client, for the calls of transactions.ts; gone after `close`. */
@@ -180,49 +170,65 @@ export class Producer {
   /** @internal From the pump: the client reported a fatal error. */
   failForGood(reason: string): void {
     this.#fatal ??= fatalReason(this.#pump.library, this.#pump.client) ?? reason;
-    this.#wakeAll();
+    this.#advance();
   }
 
-  async #handOver(call: Call): Promise<void> {
-    let at = 0;
-    while (at < call.records.length && !call.failure) {
-      const piece = this.#nextPiece(call.records, at);
-      while (!this.#refusal() && !this.#hasRoom(piece.count, piece.bytes)) await this.#nextAnswer();
+  /** Hands over what waits, as far as there is room and our share of this turn of the event loop goes. */
+  #advance(): void {
+    for (let call = this.#waiting[0]; call !== undefined; call = this.#waiting[0]) {
+      if (!this.#handOver(call)) return;
+      this.#waiting.shift();
+      call.settleIfComplete();
+    }
+    if (this.#isIdle) for (const resolve of this.#idle) resolve();
+  }
+
+  /** @returns false where some of it must wait. */
+  #handOver(call: ProduceCall): boolean {
+    while (!call.isHandedOver) {
       call.failure ??= this.#refusal();
-      if (call.failure) break; // one of its records may have failed while we waited
+      if (call.failure) return true;
+      if (this.#spentMs > TURN_MS) {
+        this.#resume();
+        return false;
+      }
+      const piece = nextPiece(call, {
+        records: Math.min(PIECE_RECORDS, this.#mostRecords),
+        bytes: this.#mostBytes,
+      });
+      if (!this.#hasRoom(piece.count, piece.bytes)) return false;
       const startedMs = performance.now();
-      const taken = this.#cross(call, at, piece);
-      at += taken;
-      if (this.#spend(performance.now() - startedMs) > TURN_MS) await nextTurn();
-      if (taken < piece.count && !call.failure) await this.#nextAnswer(); // librdkafka's own queue is full
+      const whole = this.#cross(call, piece);
+      this.#spend(performance.now() - startedMs);
+      if (!whole && !call.failure) return false; // librdkafka's own queue is full
     }
-    if (call.unanswered === 0) settle(call);
+    return true;
   }
 
-  /** As many records from `at` on as cross together: bounded by count, and by bytes unless it is a single one. */
-  #nextPiece(records: readonly OutgoingRecord[], at: number): { count: number; bytes: number } {
-    const most = Math.min(CHUNK_RECORDS, this.#mostRecords, records.length - at);
-    let count = 0;
-    let bytes = 0;
-    while (count < most) {
-      const record = records[at + count];
-      const more = record ? encodedBytes(record) : 0;
-      if (count > 0 && bytes + more > Math.min(CHUNK_BYTES, this.#mostBytes)) break;
-      bytes += more;
-      count++;
-    }
-    return { count, bytes };
-  }
-
-  /** Adds to what this turn of the event loop has cost, in ms; the next turn starts at 0. */
-  #spend(ms: number): number {
+  /** Notes what this turn of the event loop has cost; the next turn starts at 0. */
+  #spend(ms: number): void {
     if (this.#spentMs === 0) setImmediate(() => (this.#spentMs = 0));
-    return (this.#spentMs += ms);
+    this.#spentMs += ms;
+  }
+
+  /** Goes on in the next turn of the event loop. */
+  #resume(): void {
+    if (this.#resuming) return;
+    this.#resuming = true;
+    setImmediate(() => {
+      this.#resuming = false;
+      this.#spentMs = 0;
+      this.#advance();
+    });
   }
 
   #hasRoom(records: number, bytes: number): boolean {
     if (this.#records === 0) return true; // one that is larger than the bound goes alone
     return this.#records + records <= this.#mostRecords && this.#bytes + bytes <= this.#mostBytes;
+  }
+
+  get #isIdle(): boolean {
+    return this.#records === 0 && this.#waiting.length === 0;
   }
 
   #refusal(): CauceError | undefined {
@@ -234,36 +240,38 @@ export class Producer {
     return this.#abandoned ? new CauceError("closed", "the producer was closed") : undefined;
   }
 
-  /** Hands one piece to librdkafka. @returns how many records it took. */
-  #cross(call: Call, from: number, piece: { count: number; bytes: number }): number {
+  /** Hands one piece to librdkafka. @returns whether it took all of it. */
+  #cross(call: ProduceCall, piece: { readonly count: number; readonly bytes: number }): boolean {
     const { library, client } = this.#pump;
-    const slot = this.#nextSlot++;
-    const part =
-      from === 0 && piece.count === call.records.length
-        ? call.records
-        : call.records.slice(from, from + piece.count);
-    let encoded: Uint8Array;
     try {
-      encoded = encodeRecords(part, (topic) => this.#topic(topic));
+      this.#table.write(call.records, { from: call.handedOver, count: piece.count }, (topic) =>
+        this.#topic(topic),
+      );
     } catch (error) {
       call.failure =
         error instanceof CauceError
           ? error
-          : new CauceError("defect", "a record could not be encoded", { cause: error });
-      return 0;
+          : new CauceError("defect", `a record could not be read: ${messageOf(error)}`, { cause: error });
+      return false;
     }
-    const { taken, err } = this.#crossing.produce(client, encoded, piece.count, slot * SLOT_SIZE);
+    const answers = this.#book.open(piece.count);
+    const { taken, err } = this.#crossing.produce(client, this.#table, piece.count, answers);
     if (taken > 0) {
-      this.#chunks.set(slot, { call, from, bytes: piece.bytes, unanswered: taken });
-      call.unanswered += taken;
+      this.#unanswered.set(answers.id, call);
+      call.handed({ answers, count: taken, bytes: piece.bytes });
       this.#records += taken;
       this.#bytes += piece.bytes;
     }
     if (err !== ERROR.none && err !== ERROR.queueFull) {
-      call.failure ??= deliveryFailure(library, err, PERSISTED.no, call.records[from + taken]?.topic ?? "");
-      if (err === ERROR.fatal) this.failForGood(errorName(library, err));
+      call.failure ??= deliveryFailure(
+        library,
+        err,
+        PERSISTED.no,
+        call.records[call.handedOver]?.topic ?? "",
+      );
+      if (err === ERROR.fatal) this.#fatal ??= errorName(library, err);
     }
-    return taken;
+    return taken === piece.count;
   }
 
   #topic(name: string): Address {
@@ -281,86 +289,50 @@ export class Producer {
 
   #delivered(event: Address): void {
     const { library } = this.#pump;
-    const { count, view } = this.#crossing.deliveries(event);
-    for (let index = 0; index < count; index++) {
-      const at = index * DELIVERY.size;
-      const opaque = view.getFloat64(at + DELIVERY.opaque, true);
-      const slot = Math.floor(opaque / SLOT_SIZE);
-      const chunk = this.#chunks.get(slot);
-      if (!chunk) continue;
-      const { call } = chunk;
-      const record = chunk.from + (opaque - slot * SLOT_SIZE);
-      const topic = call.records[record]?.topic ?? "";
-      const err = view.getInt32(at + DELIVERY.err, true);
-      if (err === ERROR.none) {
-        const partition = view.getInt32(at + DELIVERY.partition, true);
-        call.positions[record] = { topic, partition, offset: view.getFloat64(at + DELIVERY.offset, true) };
-      } else {
-        call.failure ??= deliveryFailure(library, err, view.getInt32(at + DELIVERY.status, true), topic);
-        if (err === ERROR.fatal) this.failForGood(errorName(library, err));
+    const complete = this.#crossing.deliveries(event, (id) => this.#unanswered.get(id)?.answersOf(id));
+    if (complete.length === 0) return;
+    for (const id of complete) {
+      const call = this.#unanswered.get(id);
+      const piece = call?.answered(id);
+      if (call === undefined || piece === undefined) continue;
+      this.#unanswered.delete(id);
+      this.#records -= piece.count;
+      this.#bytes -= piece.bytes;
+      const refusal = piece.answers.failed > 0 ? piece.answers.firstRefusal(piece.count) : undefined;
+      if (refusal) {
+        call.failure ??= deliveryFailure(
+          library,
+          refusal.err,
+          refusal.persisted,
+          piece.topicOf(refusal.index),
+        );
+        if (refusal.err === ERROR.fatal) this.failForGood(errorName(library, refusal.err));
       }
-      this.#records--;
-      call.unanswered--;
-      chunk.unanswered--;
-      if (chunk.unanswered === 0) {
-        this.#chunks.delete(slot);
-        this.#bytes -= chunk.bytes;
-      }
-      // A call is whole when all its records were handed over and answered; a failed one stops handing over.
-      if (call.unanswered === 0 && (call.failure || isComplete(call))) settle(call);
+      call.settleIfComplete();
     }
-    this.#wakeAll();
+    this.#advance();
   }
 
   /** After a purge whose reports did not come: nothing may be left waiting for ever. */
   #abandon(): void {
-    for (const { call } of this.#chunks.values()) {
+    for (const call of this.#unanswered.values()) {
       call.failure ??= new CauceError(
         "possibly_persisted",
         "the producer was closed before the broker answered",
         { retryable: true },
       );
-      settle(call);
+      call.giveUp();
     }
-    this.#chunks.clear();
+    this.#unanswered.clear();
     this.#records = 0;
     this.#bytes = 0;
   }
-
-  async #idle(): Promise<void> {
-    await this.#turn;
-    while (this.#records > 0) await this.#nextAnswer();
-  }
-
-  #nextAnswer(): Promise<void> {
-    return new Promise((resolve) => this.#wakeUps.push(resolve));
-  }
-
-  #wakeAll(): void {
-    for (const wakeUp of this.#wakeUps.splice(0)) wakeUp();
-  }
 }
 
-function isComplete(call: Call): boolean {
-  return call.positions.length === call.records.length;
-}
-
-function settle(call: Call): void {
-  if (call.failure) call.reject(call.failure);
-  else if (isComplete(call)) call.resolve(call.positions);
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Records that cross at once: under 1 ms by the shim, 2 to 3 ms by plain calls. */
-const CHUNK_RECORDS = 256;
-const CHUNK_BYTES = 1024 * 1024;
+/** Records that cross at once: under 1 ms by the shim, 4 to 6 ms by plain calls. */
+const PIECE_RECORDS = 512;
 /** After this much work the event loop gets its turn, in ms. */
 const TURN_MS = 2;
-/** Opaque numbers are slot × SLOT_SIZE + index in the chunk: exact in a double for 2^37 chunks. */
-const SLOT_SIZE = 65_536;
 /** RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT. */
 const PURGE_ALL = 0x1 | 0x2;
 const PURGE_ANSWERS_MS = 2_000;

@@ -7,9 +7,10 @@
 import { CauceError } from "../ground/errors.ts";
 import { destroyClient, EVENT, newClient } from "./client.ts";
 import type { Crossing } from "./crossing.ts";
-import { encodeRecords } from "./encoder.ts";
+import { AnswerBook, type Answers } from "./answers.ts";
+import { OutgoingTable } from "./outgoing.ts";
 import { ERROR, PERSISTED } from "./failures.ts";
-import { DELIVERY } from "./layout.ts";
+import { ANSWERS } from "./layout.ts";
 import {
   type Address,
   cString,
@@ -31,10 +32,12 @@ export function assertMessageLayout(library: Library, crossing: Crossing): void 
   const queue = native.rd_kafka_queue_get_main(client) ?? 0;
   try {
     const record = { topic: TOPIC, key: KEY, value: VALUE, headers: [["h", KEY]] } as const;
-    const encoded = encodeRecords([record, record], () => topic);
-    const { taken } = crossing.produce(client, encoded, 2, OPAQUE);
+    const table = new OutgoingTable(2);
+    table.write([record, record], { from: 0, count: 2 }, () => topic);
+    const answers = new AnswerBook().open(2);
+    const { taken } = crossing.produce(client, table, 2, answers);
     native.rd_kafka_purge(client, PURGE_ALL);
-    const right = taken === 2 && readBack(library, crossing, queue);
+    const right = taken === 2 && readBack(library, crossing, { queue, answers });
     if (!right) {
       throw new CauceError(
         "library_unusable",
@@ -48,14 +51,20 @@ export function assertMessageLayout(library: Library, crossing: Crossing): void 
   }
 }
 
-function readBack(library: Library, crossing: Crossing, queue: Address): boolean {
+interface Sent {
+  readonly queue: Address;
+  readonly answers: Answers;
+}
+
+function readBack(library: Library, crossing: Crossing, { queue, answers }: Sent): boolean {
   const { native } = library;
   const until = performance.now() + LONGEST_MS;
   while (performance.now() < until) {
     const event = native.rd_kafka_queue_poll(queue, POLL_MS);
     if (!event) continue;
     try {
-      if (native.rd_kafka_event_type(event) === EVENT.deliveries) return isOurs(library, crossing, event);
+      if (native.rd_kafka_event_type(event) === EVENT.deliveries)
+        return isOurs(library, crossing, event, answers);
     } finally {
       native.rd_kafka_event_destroy(event);
     }
@@ -63,8 +72,8 @@ function readBack(library: Library, crossing: Crossing, queue: Address): boolean
   return false;
 }
 
-/** The first message is read where we believe its fields to be, the second by the crossing. */
-function isOurs(library: Library, crossing: Crossing, event: Address): boolean {
+/** The first message is read where we believe its fields to be, all that are there by the crossing. */
+function isOurs(library: Library, crossing: Crossing, event: Address, answers: Answers): boolean {
   const { native } = library;
   const pointers = scratch(8);
   if (native.rd_kafka_event_message_array(event, pointers.address, 1) !== 1) return false;
@@ -73,17 +82,18 @@ function isOurs(library: Library, crossing: Crossing, event: Address): boolean {
     readI32(message, MESSAGE.err) === ERROR.purgedFromQueue &&
     Number(readI64(message, MESSAGE.keyLength)) === KEY.byteLength &&
     Number(readI64(message, MESSAGE.payloadLength)) === VALUE.byteLength &&
-    readAddress(message, MESSAGE.opaque) === OPAQUE &&
+    readAddress(message, MESSAGE.opaque) === answers.address + ANSWERS.size &&
     readI32(readAddress(message, MESSAGE.key), 0) === KEY_WORD &&
     readI32(readAddress(message, MESSAGE.payload), 0) === VALUE_WORD &&
     text(native.rd_kafka_topic_name(readAddress(message, MESSAGE.topic))) === TOPIC;
   if (!fieldsRight) return false;
-  const { count, view } = crossing.deliveries(event);
+  const complete = crossing.deliveries(event, () => answers);
+  const refusal = answers.firstRefusal(2);
   return (
-    count === 1 &&
-    view.getFloat64(DELIVERY.opaque, true) === OPAQUE + 1 &&
-    view.getInt32(DELIVERY.err, true) === ERROR.purgedFromQueue &&
-    view.getInt32(DELIVERY.status, true) === PERSISTED.no
+    answers.failed + answers.unanswered === 2 &&
+    (answers.unanswered === 0) === complete.includes(answers.id) &&
+    refusal?.err === ERROR.purgedFromQueue &&
+    refusal.persisted === PERSISTED.no
   );
 }
 
@@ -92,7 +102,6 @@ const KEY = Uint8Array.of(1, 2, 3, 4);
 const KEY_WORD = 0x04_03_02_01;
 const VALUE = Uint8Array.of(5, 6, 7, 8, 9);
 const VALUE_WORD = 0x08_07_06_05;
-const OPAQUE = 0x1_0000_0007;
 const PURGE_ALL = 0x1 | 0x2;
 const POLL_MS = 10;
 const LONGEST_MS = 2_000;

@@ -6,67 +6,89 @@
  */
 import { cc, type FFIFunction } from "bun:ffi";
 import { fileURLToPath } from "node:url";
-import type { Crossing } from "./crossing.ts";
+import { BufferPool, SizeGuess } from "./buffer-pool.ts";
+import type { Crossing, FetchedBuffer } from "./crossing.ts";
 import { MOST_RECORDS } from "./crossing.ts";
-import { DELIVERY } from "./layout.ts";
-import { type Address, type Library, scratch } from "./symbols.ts";
+import { pointerArray } from "./pointers.ts";
+import { type Address, cString, type Library, scratch } from "./symbols.ts";
 
 export function shimCrossing(library: Library): Crossing {
   const c = compile();
-  const table = scratch(FUNCTIONS.length * 8);
-  FUNCTIONS.forEach((name, at) =>
-    table.view.setBigUint64(at * 8, BigInt(library.addressOf(`rd_kafka_${name}`)), true),
-  );
-  c.cauce_setup(table.address);
+  const addresses = [
+    ...FUNCTIONS.map((name) => library.addressOf(`rd_kafka_${name}`)),
+    library.libc.dlsym(null, cString("strlen")) ?? 0,
+  ];
+  const functions = pointerArray(addresses);
+  c.cauce_setup(functions.address);
 
+  const buffers = new BufferPool();
+  const sizes = new SizeGuess();
   const messages = scratch(MOST_RECORDS * 8);
-  const bytesNeeded = scratch(8);
+  const needed = scratch(8);
   const produceError = scratch(4);
-  let deliveryMessages = scratch(MOST_RECORDS * 8);
-  let deliveries = scratch(MOST_RECORDS * DELIVERY.size);
+  let reports = scratch(MOST_RECORDS * 8);
+  let complete = scratch(MOST_RECORDS * 8);
+
+  /** Copies messages that were fetched into one buffer. @returns how many there was room for. */
+  function copy(from: number, count: number, into: FetchedBuffer[]): number {
+    const first = messages.address + from * 8;
+    for (let bytes = sizes.guess(count); ; bytes = needed.view.getFloat64(0, true)) {
+      let buffer: ArrayBuffer;
+      try {
+        buffer = buffers.take(bytes);
+      } catch (error) {
+        c.cauce_copy(first, count, null, 0, needed.address);
+        throw error;
+      }
+      const copied = Number(
+        c.cauce_copy(first, count, new Uint8Array(buffer), buffer.byteLength, needed.address),
+      );
+      if (copied < count) sizes.missed(count, needed.view.getFloat64(0, true), copied);
+      if (copied > 0) {
+        into.push({ count: copied, buffer, recycle: (used) => buffers.giveBack(used) });
+        return copied;
+      }
+      buffers.giveBack(buffer);
+    }
+  }
 
   return {
     kind: "shim",
     fetch(queue, most) {
-      const count = Number(
-        c.cauce_fetch(queue, messages.address, Math.min(most, MOST_RECORDS), bytesNeeded.address),
-      );
-      if (count <= 0) return undefined;
-      let bytes: Uint8Array<ArrayBuffer>;
-      try {
-        bytes = new Uint8Array(new ArrayBuffer(bytesNeeded.view.getFloat64(0, true)));
-      } catch (error) {
-        c.cauce_copy(messages.address, count, null);
-        throw error;
-      }
-      c.cauce_copy(messages.address, count, bytes);
-      return { count, bytes };
+      const wanted = Math.min(most, MOST_RECORDS);
+      const count = Number(c.cauce_fetch(queue, messages.address, wanted));
+      const fetched: FetchedBuffer[] = [];
+      for (let from = 0; from < count;) from += copy(from, count - from, fetched);
+      return fetched;
     },
-    produce(client, encoded, count, firstOpaque) {
-      const taken = Number(c.cauce_produce(client, encoded, count, firstOpaque, produceError.address));
+    produce(client, table, count, answers) {
+      const taken = Number(
+        c.cauce_produce(client, table.address, count, answers.address, produceError.address),
+      );
       return { taken, err: produceError.view.getInt32(0, true) };
     },
     deliveries(event) {
       const most = library.native.rd_kafka_event_message_count(event);
-      if (most * 8 > deliveryMessages.bytes.byteLength) {
-        deliveryMessages = scratch(most * 8);
-        deliveries = scratch(most * DELIVERY.size);
+      if (most * 8 > reports.bytes.byteLength) {
+        reports = scratch(most * 8);
+        complete = scratch(most * 8);
       }
-      const count = Number(c.cauce_deliveries(event, deliveryMessages.address, most, deliveries.address));
-      return { count, view: deliveries.view };
+      const count = Number(c.cauce_deliveries(event, reports.address, most, complete.address));
+      return new Float64Array(complete.bytes.buffer, 0, count);
     },
   };
 }
 
-/** In the order of the table in crossing.c. */
+/** In the order of the table in crossing.c; strlen of the C library follows. */
 const FUNCTIONS = [
   "consume_batch_queue",
   "message_destroy",
   "message_timestamp",
   "message_headers",
-  "header_cnt",
   "header_get_all",
   "topic_name",
+  "produce",
+  "last_error",
   "produceva",
   "headers_new",
   "header_add",
@@ -79,24 +101,30 @@ const FUNCTIONS = [
 
 interface Compiled {
   cauce_setup(table: Address): void;
-  cauce_fetch(queue: Address, messages: Address, most: number, bytesNeeded: Address): number | bigint;
-  cauce_copy(messages: Address, count: number, buffer: Uint8Array | null): number | bigint;
+  cauce_fetch(queue: Address, messages: Address, most: number): number | bigint;
+  cauce_copy(
+    messages: Address,
+    count: number,
+    buffer: Uint8Array | null,
+    capacity: number,
+    needed: Address,
+  ): number | bigint;
   cauce_produce(
     client: Address,
-    buffer: Uint8Array,
+    table: Address,
     count: number,
-    first: number,
+    answers: Address,
     err: Address,
   ): number | bigint;
-  cauce_deliveries(event: Address, messages: Address, most: number, out: Address): number | bigint;
+  cauce_deliveries(event: Address, messages: Address, most: number, complete: Address): number | bigint;
 }
 
 function compile(): Compiled {
   const symbols = {
     cauce_setup: { args: ["ptr"], returns: "void" },
-    cauce_fetch: { args: ["ptr", "ptr", "u64_fast", "ptr"], returns: "i64_fast" },
-    cauce_copy: { args: ["ptr", "i64_fast", "ptr"], returns: "i64_fast" },
-    cauce_produce: { args: ["ptr", "ptr", "i64_fast", "f64", "ptr"], returns: "i64_fast" },
+    cauce_fetch: { args: ["ptr", "ptr", "u64_fast"], returns: "i64_fast" },
+    cauce_copy: { args: ["ptr", "i64_fast", "ptr", "i64_fast", "ptr"], returns: "i64_fast" },
+    cauce_produce: { args: ["ptr", "ptr", "i64_fast", "ptr", "ptr"], returns: "i64_fast" },
     cauce_deliveries: { args: ["ptr", "ptr", "u64_fast", "ptr"], returns: "i64_fast" },
   };
   const source = fileURLToPath(new URL("crossing.c", import.meta.url));

@@ -421,6 +421,7 @@ function asPointer(address: Address): Pointer {
 
 /** Reads of native memory. The address must be alive: that is the caller's promise. */
 export const readI32 = (address: Address, offset: number): number => read.i32(asPointer(address), offset);
+export const readF64 = (address: Address, offset: number): number => read.f64(asPointer(address), offset);
 export const readI64 = (address: Address, offset: number): bigint => read.i64(asPointer(address), offset);
 export const readAddress = (address: Address, offset: number): Address =>
   read.ptr(asPointer(address), offset);

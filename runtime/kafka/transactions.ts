@@ -6,10 +6,11 @@
  * end is not known, the producer refuses for ever and its owner opens another one under the same id, which fences it.
  * The reason is Jepsen's (KAFKA-17754): an EndTxn that is sent twice may arrive late and end the next transaction.
  */
-import type { CommittedOffset, OutgoingRecord, RecordPosition } from "../bus/bus.ts";
+import type { CommittedOffset, Positions } from "../bus/bus.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
 import type { ClientEvent } from "./events.ts";
 import type { GroupMetadata } from "./group-metadata.ts";
+import type { ProducedRecord } from "./outgoing.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
 import { TransactionError, type TransactionRemedy } from "./transaction-error.ts";
 import { type TransactionRefusal, type TransactionStep, TransactionThread } from "./transaction-thread.ts";
@@ -97,7 +98,7 @@ export class TransactionalProducer {
    * As `Producer.produce`, within the open transaction. After a rejection the transaction can only be aborted.
    * @throws CauceError as `Producer.produce` does
    */
-  async produce(records: readonly OutgoingRecord[]): Promise<readonly RecordPosition[]> {
+  async produce(records: readonly ProducedRecord[]): Promise<Positions> {
     this.#expect("produce", "open");
     try {
       return await this.#producer.produce(records);

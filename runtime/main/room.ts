@@ -91,7 +91,7 @@ export function meterRoom({ bus, groups, clock, log }: RoomOptions): Room {
       async publish(records) {
         noteSizes(records);
         const positions = await bus.publish(records);
-        noteAdded(records, positions);
+        noteAdded(records, [...positions]);
         return positions;
       },
       subscribe: (options) => bus.subscribe(options),

@@ -84,7 +84,7 @@ export function busContract(name: string, start: () => Promise<BusPlace>): void 
         const { subscription } = await join(bus, { group, topics: [topic] });
         const got = await takeCount(subscription, 300);
         const at = new Map(got.map((record) => [`${nameOf(record)}@${record.offset}`, textOf(record.value)]));
-        expect(positions.map((position) => at.get(`${nameOf(position)}@${position.offset}`))).toEqual(
+        expect([...positions].map((position) => at.get(`${nameOf(position)}@${position.offset}`))).toEqual(
           sent.map((record) => textOf(record.value)),
         );
       },
@@ -269,7 +269,7 @@ export function busContract(name: string, start: () => Promise<BusPlace>): void 
       const more = await bus.publish(
         [...positions, ...positions].map((_, at) => numberedOne(topic, 20 + at)),
       );
-      const elsewhere = more.filter(({ partition }) => partition === 1).length;
+      const elsewhere = [...more].filter(({ partition }) => partition === 1).length;
       expect(elsewhere).toBeWithin(1, 40);
       const others = await takeCount(subscription, elsewhere);
       expect(others.every(({ partition }) => partition === 1)).toBe(true);
@@ -301,7 +301,7 @@ export function busContract(name: string, start: () => Promise<BusPlace>): void 
         );
         const positions = await bus.publish(numbered(topic, 40, 40));
         const count = (owner: Owner) =>
-          positions.filter((position) => owner.owned.has(nameOf(position))).length;
+          [...positions].filter((position) => owner.owned.has(nameOf(position))).length;
         const [mine, theirs] = await Promise.all([
           takeCount(first.subscription, count(first.owner)),
           takeCount(second.subscription, count(second.owner)),
@@ -343,7 +343,7 @@ export function busContract(name: string, start: () => Promise<BusPlace>): void 
         await first.owner.until(({ revocations }) => revocations.length === 1);
         const leaving = new Set(first.owner.revocations.flat().map(nameOf));
         const positions = await bus.publish(numbered(topic, 40));
-        const kept = positions.filter((position) => !leaving.has(nameOf(position))).length;
+        const kept = [...positions].filter((position) => !leaving.has(nameOf(position))).length;
         expect(kept).toBeWithin(1, 40);
         const taken = await takeCount(first.subscription, kept);
         expect(taken.filter((record) => leaving.has(nameOf(record)))).toEqual([]);

@@ -120,7 +120,7 @@ export class FaultRun {
     const entries = numbers.map((n) => ({ n, acked: false, partition: -1, offset: -1 }));
     this.#sent.push(...entries);
     try {
-      const positions = await this.bus.publish(records);
+      const positions = [...(await this.bus.publish(records))];
       positions.forEach((position, at) => Object.assign(entries[at] ?? {}, position, { acked: true }));
     } catch (error) {
       // Some may have been written: they may come out, and need not.

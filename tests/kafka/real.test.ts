@@ -53,7 +53,7 @@ describe("beside Kafka's own tools", () => {
           .filter(({ value }) => textOf(value) === "theirs")
           .map((record) => [textOf(record.key), record.partition]),
       );
-      expect(ours.map(({ partition }) => partition)).toEqual(keys.map((key) => theirs.get(key) ?? -1));
+      expect([...ours].map(({ partition }) => partition)).toEqual(keys.map((key) => theirs.get(key) ?? -1));
       await bus.close();
     },
     TIMEOUT_MS,

@@ -1,0 +1,106 @@
+/**
+ * One call of `Producer.produce`: which of its records were handed over, and which of those are answered.
+ *
+ * In: records, then what became of them, piece by piece. Out: its promise, settled once nothing of it is in flight.
+ */
+import type { Positions } from "../bus/bus.ts";
+import type { CauceError } from "../ground/errors.ts";
+import { type AnsweredPiece, AnsweredPositions, type Answers } from "./answers.ts";
+import { outgoingBytes, type ProducedRecord } from "./outgoing.ts";
+
+interface Piece extends AnsweredPiece {
+  readonly bytes: number;
+}
+
+export class ProduceCall {
+  readonly records: readonly ProducedRecord[];
+  readonly settled: Promise<Positions>;
+  /** The first thing that went wrong: nothing more is handed over then. */
+  failure: CauceError | undefined;
+  readonly #pieces: Piece[] = [];
+  readonly #resolve: (positions: Positions) => void;
+  readonly #reject: (error: CauceError) => void;
+  #handedOver = 0;
+  #unanswered = 0;
+
+  constructor(records: readonly ProducedRecord[]) {
+    this.records = records;
+    const { promise, resolve, reject } = Promise.withResolvers<Positions>();
+    this.settled = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** How many records librdkafka has taken. */
+  get handedOver(): number {
+    return this.#handedOver;
+  }
+
+  get isHandedOver(): boolean {
+    return this.#handedOver === this.records.length;
+  }
+
+  /** librdkafka took these, next in order. */
+  handed({
+    answers,
+    count,
+    bytes,
+  }: {
+    readonly answers: Answers;
+    readonly count: number;
+    readonly bytes: number;
+  }): void {
+    const from = this.#handedOver;
+    this.#pieces.push({ answers, count, bytes, topicOf: (index) => this.records[from + index]?.topic ?? "" });
+    this.#handedOver += count;
+    this.#unanswered++;
+  }
+
+  /** Where the answers with this id are written. */
+  answersOf(id: number): Answers | undefined {
+    return this.#pieceOf(id)?.answers;
+  }
+
+  /** All records of this piece are answered. */
+  answered(id: number): Piece | undefined {
+    this.#unanswered--;
+    return this.#pieceOf(id);
+  }
+
+  settleIfComplete(): void {
+    if (this.#unanswered > 0) return;
+    if (this.failure) this.#reject(this.failure);
+    else if (this.isHandedOver) this.#resolve(new AnsweredPositions(this.#pieces));
+  }
+
+  /** No answer will come any more. */
+  giveUp(): void {
+    this.#unanswered = 0;
+    this.settleIfComplete();
+  }
+
+  #pieceOf(id: number): Piece | undefined {
+    const [first] = this.#pieces;
+    return first?.answers.id === id ? first : this.#pieces.find(({ answers }) => answers.id === id);
+  }
+}
+
+/** As many of the call's next records as cross together: bounded by count, and by bytes unless it is a single one. */
+export function nextPiece(
+  { records, handedOver }: ProduceCall,
+  most: { readonly records: number; readonly bytes: number },
+): { readonly count: number; readonly bytes: number } {
+  const bound = Math.min(PIECE_BYTES, most.bytes);
+  const left = Math.min(most.records, records.length - handedOver);
+  let count = 0;
+  let bytes = 0;
+  for (; count < left; count++) {
+    const record = records[handedOver + count];
+    const more = record ? outgoingBytes(record) : 0;
+    if (count > 0 && bytes + more > bound) break;
+    bytes += more;
+  }
+  return { count, bytes };
+}
+
+const PIECE_BYTES = 1024 * 1024;
