@@ -22,7 +22,7 @@ const at = { topic: "grain", partition: 3, offset: 0, timestampMs: systemClock.n
 const answer = async () => 1;
 const condemned = () => 0;
 
-async function nsPerRun(run: (offset: number) => Promise<unknown>): Promise<number> {
+async function nsPerRun(run: (offset: number) => unknown): Promise<number> {
   const startMs = systemClock.monotonicMs();
   for (let offset = 0; offset < RUNS; offset++) await run(offset);
   return ((systemClock.monotonicMs() - startMs) * 1e6) / RUNS;

@@ -7,18 +7,13 @@ import type { IncomingRecord } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import { unreadable } from "./conclude.ts";
 import { readEnvelope } from "./envelope.ts";
-import type { Processed, Processing } from "./process.ts";
+import { concluded, type Processed, type Processing } from "./process.ts";
 import { readValue } from "./read.ts";
 
 export function condemn(record: IncomingRecord, processing: Processing, words: string): Processed {
   const envelope = readEnvelope(record);
   const read = readValue(record, processing.handler.on);
-  return {
-    envelope,
-    value: read instanceof Promise ? undefined : read.value,
-    outcome: unreadable(new CauceError("killed_process", words), record, envelope, processing),
-    verdict: null,
-    decidedAtMs: processing.clock.nowMs(),
-    emissions: [],
-  };
+  const value = read instanceof Promise ? undefined : read.value;
+  const outcome = unreadable(new CauceError("killed_process", words), record, envelope, processing);
+  return concluded({ envelope, value, processing }, outcome);
 }

@@ -16,6 +16,7 @@ import type {
 } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";
+import { nextTurn } from "../ground/turn.ts";
 import type { Store } from "../store/store.ts";
 import type { Watch } from "../watchdog/watch.ts";
 
@@ -88,7 +89,13 @@ export class Consumer {
     this.#deadlines = new Deadlines({ clock: options.clock, afterMs: timeoutMs });
     this.#options = { ...options, deadlines: this.#deadlines };
     this.#fence = fenceOf(options);
-    this.#work = new Work({ ...this.#options, fence: this.#fence, gate: (open) => this.#lanes.gate(open) });
+    this.#work = new Work({
+      ...this.#options,
+      fence: this.#fence,
+      gate: (open) => this.#lanes.gate(open),
+      finished: (task) => this.#finished(task),
+      over: (task, error) => this.#over(task, error),
+    });
     this.#intake = new Intake({
       concurrency: concurrency * (batch?.max ?? 1),
       clock: options.clock,
@@ -98,7 +105,7 @@ export class Consumer {
     });
     this.#lanes =
       batch === null
-        ? new Lanes({ concurrency, run: (task) => this.#run([task]) })
+        ? new Lanes({ concurrency, run: (task) => this.#start(task) })
         : new Batches({
             concurrency,
             max: batch.max,
@@ -106,7 +113,7 @@ export class Consumer {
             ordered: options.handler.order.by === "partition",
             clock: options.clock,
             alone: (task) => task.alone,
-            run: (tasks) => this.#run(tasks),
+            run: (tasks) => this.#runTogether(tasks),
           });
     this.#committer = new Committer({
       clock: options.clock,
@@ -172,6 +179,8 @@ export class Consumer {
   }
 
   async #takeAll(subscription: Subscription): Promise<void> {
+    const { clock } = this.#options;
+    let turnMs = clock.monotonicMs();
     while (!this.#stop.signal.aborted) {
       const { room } = this.#intake;
       if (room <= 0) {
@@ -181,6 +190,10 @@ export class Consumer {
       const records = await subscription.take(Math.min(room, LIMITS.takeRecords));
       if (records.length === 0) return;
       for (const record of records) this.#accept(record);
+      if (clock.monotonicMs() - turnMs > LIMITS.turnMs) {
+        await nextTurn();
+        turnMs = clock.monotonicMs();
+      }
     }
   }
 
@@ -196,10 +209,11 @@ export class Consumer {
       return;
     }
     const bytes = (record.value?.byteLength ?? 0) + (record.key?.byteLength ?? 0);
-    const task = { record, ticket, partition, bytes, alone: this.#failedBefore(record) };
+    const lane = this.#laneOf(record);
+    const task = { record, ticket, partition, bytes, lane, alone: this.#failedBefore(record) };
     this.#intake.add(task);
     if (this.#lanes instanceof Batches) this.#lanes.push(partitionName(record), task);
-    else this.#lanes.push(this.#laneOf(record), task);
+    else this.#lanes.push(task);
   }
 
   /** Such a message takes no others of its batch with it when it fails again. */
@@ -220,34 +234,65 @@ export class Consumer {
     }
   }
 
-  /** Tasks of one partition: one, or those of a batch. */
-  async #run(tasks: readonly Task[]): Promise<void> {
+  #start(task: Task): void {
+    const { partition } = task;
+    if (!partition.active) {
+      this.#leaves(task);
+      return;
+    }
+    partition.started();
+    try {
+      this.#work.start(task);
+    } catch (error) {
+      this.#over(task, error);
+    }
+  }
+
+  /** A message is settled for good: its offset may move. */
+  #finished({ partition, ticket }: Task): void {
+    partition.frontier.finish(ticket);
+    partition.progressMs = this.#options.clock.monotonicMs();
+    this.#committer.dirty(partition);
+  }
+
+  /** Nothing of this task runs any more. */
+  #over(task: Task, error: unknown): void {
+    if (error !== null) this.#notSettled(task, error);
+    task.partition.ended();
+    this.#leaves(task);
+  }
+
+  #leaves(task: Task): void {
+    this.#intake.remove(task);
+    if (this.#lanes instanceof Lanes) this.#lanes.finished(task);
+  }
+
+  /** A batch: tasks of one partition. */
+  async #runTogether(tasks: readonly Task[]): Promise<void> {
     const [first] = tasks;
     if (first === undefined) return;
     const { partition } = first;
     if (partition.active) {
       partition.started();
       try {
-        await this.#work.run(tasks, (task) => {
-          partition.frontier.finish(task.ticket);
-          partition.progressMs = this.#options.clock.monotonicMs();
-          this.#committer.dirty(partition);
-        });
+        await this.#work.run(tasks);
       } catch (error) {
-        // Neither process nor settle throws anything but the end of this partition; all else is a defect worth a line.
-        if (!(error instanceof CauceError && error.code === "aborted")) {
-          this.#options.log.error("a message could not be settled; its partition stands still", {
-            handler: this.#options.handler.name,
-            partition: partitionName(partition),
-            offset: first.record.offset,
-            error,
-          });
-        }
-      } finally {
-        partition.ended();
+        this.#notSettled(first, error);
       }
+      partition.ended();
     }
     for (const task of tasks) this.#intake.remove(task);
+  }
+
+  /** Neither process nor settle throws anything but the end of the partition; all else is a defect worth a line. */
+  #notSettled({ partition, record }: Task, error: unknown): void {
+    if (error instanceof CauceError && error.code === "aborted") return;
+    this.#options.log.error("a message could not be settled; its partition stands still", {
+      handler: this.#options.handler.name,
+      partition: partitionName(partition),
+      offset: record.offset,
+      error,
+    });
   }
 
   #assigned(partitions: readonly AssignedPartition[]): void {

@@ -26,27 +26,50 @@ export interface Emitted {
   readonly schedule: ScheduledMessage[];
 }
 
-/** @throws CauceError `output_misused` or `invalid_value`. */
-export async function emit(
+/**
+ * Makes records and rows, in order; a promise of them only where a schema makes one.
+ * @throws CauceError `output_misused` or `invalid_value`, or rejects with it
+ */
+export function emit(
   returned: unknown,
   made: readonly Emission[],
   origin: EmitOrigin,
-): Promise<Emitted> {
+): Emitted | Promise<Emitted> {
   const emitted: Emitted = { publish: [], schedule: [] };
-  let index = 0;
-  for (const emission of returnedEmissions(returned, made)) {
-    const id = deriveId(origin.input.id, emission.output, index++);
-    const record = await recordOf(emission.topic, emission.value, {
-      id,
-      source: origin.source,
-      bornAtMs: origin.nowMs,
-      traceparent: childTrace(origin.input.traceparent, id),
-    });
-    if (emission.afterMs === null) emitted.publish.push({ messageId: id, record, bornAtMs: origin.nowMs });
+  const list = returnedEmissions(returned, made);
+  for (const [index, emission] of list.entries()) {
+    const later = emitOne(emission, index, origin, emitted);
+    if (later !== undefined) return emitRest(list, index, later, origin, emitted);
+  }
+  return emitted;
+}
+
+async function emitRest(
+  list: readonly Emission[],
+  waiting: number,
+  later: Promise<void>,
+  origin: EmitOrigin,
+  emitted: Emitted,
+): Promise<Emitted> {
+  await later;
+  for (const [index, emission] of list.entries())
+    if (index > waiting) await emitOne(emission, index, origin, emitted);
+  return emitted;
+}
+
+function emitOne(
+  emission: Emission,
+  index: number,
+  { source, handlerName, input, nowMs }: EmitOrigin,
+  { publish, schedule }: Emitted,
+): Promise<void> | undefined {
+  const messageId = deriveId(input.id, emission.output, index);
+  const add = (record: OutgoingRecord): undefined => {
+    if (emission.afterMs === null) publish.push({ messageId, record, bornAtMs: nowMs });
     else {
-      emitted.schedule.push({
-        handler: origin.handlerName,
-        messageId: id,
+      schedule.push({
+        handler: handlerName,
+        messageId,
         delivery: 0,
         record,
         kind: "output",
@@ -55,27 +78,47 @@ export async function emit(
         attempts: 0,
         deferrals: 0,
         delayMs: emission.afterMs,
-        bornAtMs: origin.nowMs,
+        bornAtMs: nowMs,
       });
     }
-  }
-  return emitted;
+  };
+  const traceparent = childTrace(input.traceparent, messageId);
+  const record = recordOf(emission.topic, emission.value, {
+    id: messageId,
+    source,
+    bornAtMs: nowMs,
+    traceparent,
+  });
+  return record instanceof Promise ? record.then(add) : add(record);
 }
 
-/** A value on its way out: validated, encoded, keyed, in an envelope. */
-export async function recordOf(
+/** A value on its way out: validated, encoded, keyed, in an envelope. A promise only where the schema makes one. */
+export function recordOf(
   topic: AnyTopic,
   value: unknown,
   envelope: Pick<Envelope, "id" | "bornAtMs" | "traceparent"> & { readonly source: string },
-): Promise<OutgoingRecord> {
-  await validate(topic, value);
+): OutgoingRecord | Promise<OutgoingRecord> {
+  const checked = validate(topic, value);
+  return checked instanceof Promise
+    ? checked.then(() => written(topic, value, envelope))
+    : written(topic, value, envelope);
+}
+
+function written(
+  topic: AnyTopic,
+  value: unknown,
+  { id, bornAtMs, traceparent, source }: Parameters<typeof recordOf>[2],
+): OutgoingRecord {
   const key = topic.key(value as never);
   return {
     topic: topic.name,
     key: typeof key === "string" ? utf8.encode(key) : key,
     value: topic.codec.encode(value),
     headers: writeEnvelope({
-      ...envelope,
+      id,
+      bornAtMs,
+      traceparent,
+      source,
       type: topic.name,
       contentType: topic.codec.contentType,
       schema: topic.version,

@@ -66,6 +66,13 @@ export class Fence {
     return this.#keys === null || this.#keys.has(key) ? this.#hold(key, record, envelope) : "run";
   }
 
+  /** Is its key free, as far as is known here, and does it bring no place? Then it runs without being admitted. */
+  passes({ key }: IncomingRecord, { place }: Envelope): boolean {
+    if (key === null) return true;
+    if (place !== null || this.#reading !== null || this.#keys === null) return false;
+    return this.#keys.size === 0 || !this.#keys.has(keyOf(key));
+  }
+
   /** The store as *settle* sees it: a retry that has no place yet fences its key; all else is written as ever. */
   over(store: Pick<Store, "schedule" | "bury">): Pick<Store, "schedule" | "bury"> {
     return {

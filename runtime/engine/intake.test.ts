@@ -53,7 +53,14 @@ function intakeOf(count: number, concurrency = 1) {
         headers: [],
         timestampMs: 0,
       };
-      const task = { record, ticket: { offset: 0, finished: false }, partition, bytes, alone: false };
+      const task = {
+        record,
+        ticket: { offset: 0, finished: false },
+        partition,
+        bytes,
+        lane: null,
+        alone: false,
+      };
       intake.add(task);
       return task;
     });

@@ -1,24 +1,35 @@
 /**
  * Which task may run now. Tasks of one lane run one at a time and in order; lanes run beside each other.
  *
- * In: tasks with their lane (or null for none). Out: calls of `run`, at most `concurrency` at once.
- * Never here: what a task does. It must not reject.
+ * In: tasks with their lane (or null for none), and word of each that is over. Out: calls of `run`, at most `concurrency` at once.
+ * No promise is made for a task: one that is over before `run` returns costs a call. Never here: what a task does.
  */
 
-export interface LanesOptions<Task> {
-  readonly concurrency: number;
-  readonly run: (task: Task) => Promise<void>;
+/** What a lane needs of its tasks. */
+export interface Laned {
+  /** Null: it waits for no other. */
+  readonly lane: string | null;
 }
 
-export class Lanes<Task> {
+export interface LanesOptions<Task extends Laned> {
+  readonly concurrency: number;
+  /** Starts a task; `finished` is called once for it, at once or later. Must not throw. */
+  readonly run: (task: Task) => void;
+}
+
+export class Lanes<Task extends Laned> {
   readonly #options: LanesOptions<Task>;
-  /** Tasks that wait behind a running one of their lane. A lane is in here exactly while one of its tasks is ready or runs. */
-  readonly #waiting = new Map<string, Task[]>();
+  /**
+   * Tasks that wait behind a running one of their lane, null while there are none. A lane is in here exactly while one of its
+   * tasks is ready or runs.
+   */
+  readonly #waiting = new Map<string, Task[] | null>();
   /** Tasks that may run as soon as there is room, oldest first. */
-  #ready: { lane: string | null; task: Task }[] = [];
+  #ready: Task[] = [];
   #head = 0;
   #running = 0;
   #open = true;
+  #starting = false;
 
   constructor(options: LanesOptions<Task>) {
     this.#options = options;
@@ -28,16 +39,29 @@ export class Lanes<Task> {
     return this.#running;
   }
 
-  push(lane: string | null, task: Task): void {
+  push(task: Task): void {
+    const { lane } = task;
     if (lane !== null) {
       const behind = this.#waiting.get(lane);
-      if (behind !== undefined) {
-        behind.push(task);
+      if (behind === undefined) this.#waiting.set(lane, null);
+      else {
+        if (behind === null) this.#waiting.set(lane, [task]);
+        else behind.push(task);
         return;
       }
-      this.#waiting.set(lane, []);
     }
-    this.#ready.push({ lane, task });
+    this.#ready.push(task);
+    this.#start();
+  }
+
+  /** A task is over: the next of its lane may run. */
+  finished({ lane }: Task): void {
+    this.#running--;
+    if (lane !== null) {
+      const task = this.#waiting.get(lane)?.shift();
+      if (task === undefined) this.#waiting.delete(lane);
+      else this.#ready.push(task);
+    }
     this.#start();
   }
 
@@ -47,27 +71,21 @@ export class Lanes<Task> {
     this.#start();
   }
 
+  /** Tasks that are over at once come back here while others are being started: the loop takes them on, not the stack. */
   #start(): void {
+    if (this.#starting) return;
+    this.#starting = true;
     while (this.#open && this.#running < this.#options.concurrency) {
       const next = this.#ready[this.#head];
       if (next === undefined) break;
       this.#head++;
       this.#running++;
-      void this.#options.run(next.task).finally(() => this.#finished(next.lane));
+      this.#options.run(next);
     }
+    this.#starting = false;
     if (this.#head > 1_024 || this.#head === this.#ready.length) {
       this.#ready = this.#ready.slice(this.#head);
       this.#head = 0;
     }
-  }
-
-  #finished(lane: string | null): void {
-    this.#running--;
-    if (lane !== null) {
-      const task = this.#waiting.get(lane)?.shift();
-      if (task === undefined) this.#waiting.delete(lane);
-      else this.#ready.push({ lane, task });
-    }
-    this.#start();
   }
 }

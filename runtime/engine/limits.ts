@@ -4,6 +4,8 @@
 export const LIMITS = {
   /** Records that one `take` may return. */
   takeRecords: 500,
+  /** After taking for so long the event loop gets its turn: handlers that make no promise would keep it. */
+  turnMs: 4,
   /**
    * A partition's share of what one handler holds in memory: this many records, or twice the handler's concurrency. Four
    * shares are held in all, whoever fills them. Pausing makes librdkafka throw away and fetch again, so it is kept for
@@ -19,6 +21,11 @@ export const LIMITS = {
   stallMs: 500,
   /** Values and keys in memory per handler; beyond it nothing is taken. */
   bufferedBytes: 32 * 1024 * 1024,
+  /**
+   * Outputs, or rows, that are settled by one call. An output of more than these bytes goes alone, so the few that are too large
+   * for Kafka's default limit hold up no others.
+   */
+  settledTogether: { records: 1_000, bytes: 1024 * 1024 },
   /** Finished work waits at most this long for its commit: what a `kill -9` repeats. */
   commitIntervalMs: 250,
   /**

@@ -12,6 +12,8 @@ export interface Task {
   readonly ticket: Ticket;
   readonly partition: OwnedPartition;
   readonly bytes: number;
+  /** Tasks of one lane run one at a time; null where order does not matter. */
+  readonly lane: string | null;
   /** Never in a batch with others. */
   readonly alone: boolean;
 }

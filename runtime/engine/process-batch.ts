@@ -11,10 +11,8 @@ import type { Batch, Message } from "../handler/handler.ts";
 import { outcomeOf, unreadable } from "./conclude.ts";
 import { checkReturned, emit, listOf } from "./emit.ts";
 import { readEnvelope, type Envelope } from "./envelope.ts";
-import type { Outcome } from "./outcome.ts";
-import { contextOf, decide, emissionsOf, postponed, type Processed, type Processing } from "./process.ts";
+import { concluded, contextOf, decide, postponed, type Processed, type Processing } from "./process.ts";
 import { messageOf, readValue } from "./read.ts";
-import type { Verdict } from "./retry.ts";
 import { Run, type Interruption } from "./run.ts";
 
 /** A record that a handler may see. */
@@ -49,7 +47,7 @@ export async function processBatch(
       readables.push({ at, record, envelope, value, message });
     } else {
       const outcome = unreadable(read.thrown, record, envelope, processing);
-      answers[at] = concluded({ envelope, value }, outcome, processing);
+      answers[at] = concluded({ envelope, value, processing }, outcome);
     }
   }
   if (readables.length > 0) {
@@ -86,7 +84,7 @@ async function runAll(
     return answers;
   } catch (thrown) {
     if (interruption.interrupted)
-      return readables.map((one) => concluded(one, { kind: "aborted" }, processing));
+      return readables.map((one) => concluded({ ...one, processing }, { kind: "aborted" }));
     return readables.map((one) => failed(one, thrown, processing));
   }
 }
@@ -123,10 +121,7 @@ async function concludeOne(one: Readable, result: unknown, processing: Processin
       input: one.envelope,
       nowMs: processing.clock.nowMs(),
     });
-    return {
-      ...concluded(one, { kind: "done", ...emitted }, processing),
-      emissions: emissionsOf(made),
-    };
+    return concluded({ ...one, processing }, { kind: "done", ...emitted }, null, made);
   } catch (thrown) {
     return failed(one, thrown, processing);
   }
@@ -134,14 +129,6 @@ async function concludeOne(one: Readable, result: unknown, processing: Processin
 
 function failed(one: Readable, thrown: unknown, processing: Processing): Processed {
   const verdict = decide(thrown, one.envelope, processing);
-  return concluded(one, outcomeOf(verdict, one.record, one.envelope, processing), processing, verdict);
-}
-
-function concluded(
-  { envelope, value }: Pick<Readable, "envelope" | "value">,
-  outcome: Outcome,
-  { clock }: Processing,
-  verdict: Verdict | null = null,
-): Processed {
-  return { envelope, value, outcome, verdict, decidedAtMs: clock.nowMs(), emissions: [] };
+  const outcome = outcomeOf(verdict, one.record, one.envelope, processing);
+  return concluded({ ...one, processing }, outcome, verdict);
 }

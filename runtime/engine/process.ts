@@ -10,14 +10,14 @@ import { failpoint } from "../ground/failpoint.ts";
 import type { Log } from "../ground/log.ts";
 import { emittersFor, type Emission, type Emitters, type Outputs } from "../handler/emission.ts";
 import type { Context, Handler } from "../handler/handler.ts";
-import { emit } from "./emit.ts";
+import { emit, type Emitted } from "./emit.ts";
 import { readEnvelope, type Envelope } from "./envelope.ts";
 import type { HandlerNames } from "./names.ts";
 import { outcomeOf, unreadable } from "./conclude.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { LIMITS } from "./limits.ts";
 import type { Outcome } from "./outcome.ts";
-import { messageOf, readValue } from "./read.ts";
+import { messageOf, readValue, type Read } from "./read.ts";
 import { decideRetry, type Verdict } from "./retry.ts";
 import { Run, type Interruption } from "./run.ts";
 
@@ -43,66 +43,97 @@ export interface Processed {
   readonly verdict: Verdict | null;
   /** When it was decided, in ms since 1970: before anything of it is carried out. */
   readonly decidedAtMs: number;
-  readonly emissions: readonly {
-    readonly topic: string;
-    readonly value: unknown;
-    readonly afterMs: number | null;
-    readonly reason: string;
-  }[];
+  /** What the run has made and returned; empty where it did not go well. */
+  readonly emissions: readonly Emission[];
 }
 
-/** Runs one record. Never rejects: every failure is an Outcome. `interruption` stops it from outside. */
-export async function processRecord(
+/** One run of one record. */
+interface Attempt {
+  readonly record: IncomingRecord;
+  readonly envelope: Envelope;
+  readonly value: unknown;
+  readonly processing: Processing;
+  readonly interruption: Interruption;
+}
+
+/**
+ * Runs one record. Never rejects and never throws: every failure is an Outcome. `interruption` stops it from outside.
+ * Answers without a promise where schema and handler make none.
+ */
+export function processRecord(
   record: IncomingRecord,
   processing: Processing,
   interruption: Interruption,
-): Promise<Processed> {
-  const { handler, names, clock, deadlines } = processing;
-  const envelope = readEnvelope(record);
+  envelope: Envelope = readEnvelope(record),
+): Processed | Promise<Processed> {
   const later = postponed(record, envelope, processing);
   if (later !== null) return later;
-  const reading = readValue(record, handler.on);
-  const read = reading instanceof Promise ? await reading : reading;
+  const read = readValue(record, processing.handler.on);
+  return read instanceof Promise
+    ? read.then((value) => runRead(value, { record, envelope, processing, interruption }))
+    : runRead(read, { record, envelope, processing, interruption });
+}
+
+function runRead(read: Read, of: Omit<Attempt, "value">): Processed | Promise<Processed> {
+  const { record, envelope, processing, interruption } = of;
+  const { handler, deadlines } = processing;
   const { value } = read;
-  const processed = (outcome: Outcome, verdict: Verdict | null = null): Processed => ({
-    envelope,
-    value,
-    outcome,
-    verdict,
-    decidedAtMs: clock.nowMs(),
-    emissions: [],
-  });
-  if (!read.readable) return processed(unreadable(read.thrown, record, envelope, processing));
+  const attempt = { record, envelope, value, processing, interruption };
+  if (!read.readable) return concluded(attempt, unreadable(read.thrown, record, envelope, processing));
   failpoint("process.decoded");
   processing.started?.(envelope, value);
   const { out, made } = emittersFor(handler.out);
   const run = new Run({ deadlines, timeoutMs: handler.timeoutMs, interruption });
   try {
     const message = messageOf(record, envelope, { topic: handler.on.name, value });
-    const returned = await run.of(() =>
-      handler.handle(message, contextOf(run, processing, { out, id: envelope.id })),
-    );
-    failpoint("process.handled");
-    const emitted = await emit(returned, made, {
-      source: names.source,
-      handlerName: handler.name,
-      input: envelope,
-      nowMs: clock.nowMs(),
-    });
-    const { publish, schedule } = emitted;
-    return {
-      envelope,
-      value,
-      outcome: { kind: "done", publish, schedule },
-      verdict: null,
-      decidedAtMs: clock.nowMs(),
-      emissions: emissionsOf(made),
-    };
+    const context = contextOf(run, processing, { out, id: envelope.id });
+    const returned = run.of(() => handler.handle(message, context));
+    return returned instanceof Promise
+      ? returned.then((late) => finish(late, made, attempt)).catch((thrown) => failed(thrown, attempt))
+      : finish(returned, made, attempt);
   } catch (thrown) {
-    if (interruption.interrupted) return processed({ kind: "aborted" });
-    const verdict = decide(thrown, envelope, processing);
-    return processed(outcomeOf(verdict, record, envelope, processing), verdict);
+    return failed(thrown, attempt);
   }
+}
+
+/** @throws as `emit` */
+function finish(
+  returned: unknown,
+  made: readonly Emission[],
+  attempt: Attempt,
+): Processed | Promise<Processed> {
+  failpoint("process.handled");
+  const { names, handler, clock } = attempt.processing;
+  const emitted = emit(returned, made, {
+    source: names.source,
+    handlerName: handler.name,
+    input: attempt.envelope,
+    nowMs: clock.nowMs(),
+  });
+  return emitted instanceof Promise
+    ? emitted.then((late) => wentWell(late, made, attempt)).catch((thrown) => failed(thrown, attempt))
+    : wentWell(emitted, made, attempt);
+}
+
+function wentWell({ publish, schedule }: Emitted, made: readonly Emission[], attempt: Attempt): Processed {
+  return concluded(attempt, { kind: "done", publish, schedule }, null, made);
+}
+
+function failed(thrown: unknown, attempt: Attempt): Processed {
+  const { record, envelope, processing, interruption } = attempt;
+  if (interruption.interrupted) return concluded(attempt, { kind: "aborted" });
+  const verdict = decide(thrown, envelope, processing);
+  return concluded(attempt, outcomeOf(verdict, record, envelope, processing), verdict);
+}
+
+/** What became of a run, as data. */
+export function concluded(
+  { envelope, value, processing }: Pick<Attempt, "envelope" | "value" | "processing">,
+  outcome: Outcome,
+  verdict: Verdict | null = null,
+  emissions: readonly Emission[] = [],
+): Processed {
+  return { envelope, value, outcome, verdict, decidedAtMs: processing.clock.nowMs(), emissions };
 }
 
 /** A message of a newer schema than this process knows waits, however old it is, until a newer process takes it. */
@@ -121,14 +152,8 @@ export function postponed(
     reason: "newer_schema",
     error: `written by version ${envelope.schema} of ${on.name}'s schema; this process knows version ${on.version}`,
   };
-  return {
-    envelope,
-    value: undefined,
-    outcome: outcomeOf(verdict, record, envelope, processing),
-    verdict,
-    decidedAtMs: processing.clock.nowMs(),
-    emissions: [],
-  };
+  const outcome = outcomeOf(verdict, record, envelope, processing);
+  return concluded({ envelope, value: undefined, processing }, outcome, verdict);
 }
 
 /** What a handler gets beside its message. Its log and its signal are made when they are read. */
@@ -147,11 +172,6 @@ export function contextOf(
       return log.with({ handler: handler.name, message: id });
     },
   };
-}
-
-/** The outputs of a run, as observers are told of them. */
-export function emissionsOf(made: readonly Emission[]): Processed["emissions"] {
-  return made.map(({ topic, value, afterMs, reason }) => ({ topic: topic.name, value, afterMs, reason }));
 }
 
 /** What becomes of a message whose handler threw. */

@@ -9,11 +9,14 @@ function place(timeoutMs = 60_000) {
   return { deadlines, interruption, run: new Run({ deadlines, timeoutMs, interruption }) };
 }
 
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => "resolved",
-    (error: unknown) => (error instanceof Error && "code" in error ? error.code : error),
-  );
+/** How a call of `of` ends, at once or later. */
+const endOf = async (of: () => unknown): Promise<unknown> => {
+  try {
+    return await of();
+  } catch (thrown) {
+    return thrown instanceof Error && "code" in thrown ? thrown.code : thrown;
+  }
+};
 
 test("a signal that is read after the run is aborted, and one that is read before it aborts when the run is over", async () => {
   const { run, deadlines } = place();
@@ -31,7 +34,7 @@ test("a signal that is read after the run is aborted, and one that is read befor
 
 test("an interruption ends a run that waits, tells why by its signal, and leaves nothing behind", async () => {
   const { run, interruption, deadlines } = place();
-  const running = codeOf(run.of(() => new Promise(() => undefined)));
+  const running = endOf(() => run.of(() => new Promise(() => undefined)));
   const { signal } = run;
   for (const call of interruption.onInterrupt) call();
   expect(await running).toBe("aborted");
@@ -43,14 +46,14 @@ test("nothing starts once it was interrupted", async () => {
   const { run, interruption } = place();
   let called = false;
   interruption.interrupted = true;
-  expect(await codeOf(run.of(() => (called = true)))).toBe("aborted");
+  expect(await endOf(() => run.of(() => (called = true)))).toBe("aborted");
   expect(called).toBe(false);
 });
 
 test("a run that is too late ends with handler_timeout, and what it does afterwards is nobody's failure", async () => {
   const { run, interruption, deadlines } = place(5);
   const { promise, reject } = Promise.withResolvers<never>();
-  expect(await codeOf(run.of(() => promise))).toBe("handler_timeout");
+  expect(await endOf(() => run.of(() => promise))).toBe("handler_timeout");
   expect(run.signal.reason).toHaveProperty("code", "handler_timeout");
   expect(interruption.onInterrupt.size).toBe(0);
   reject(new Error("too late to matter"));
@@ -60,7 +63,7 @@ test("a run that is too late ends with handler_timeout, and what it does afterwa
 
 test("what a handler throws or rejects with comes out as it is, at once or later, a promise of any kind", async () => {
   const failure = new Error("mine");
-  const rejection = (call: () => unknown) => place().run.of(call).catch((error: unknown) => error); // prettier-ignore
+  const rejection = (call: () => unknown) => endOf(() => place().run.of(call));
   expect(await rejection(() => Promise.reject(failure))).toBe(failure);
   expect(
     await rejection(() => {

@@ -38,16 +38,22 @@ export class Run {
     return this.#controller.signal;
   }
 
-  async of(call: () => unknown): Promise<unknown> {
-    const { interruption } = this.#options;
-    if (interruption.interrupted) throw this.#end(interrupted());
+  /**
+   * What the call returns or throws, at once; a promise of it only where the call makes one.
+   * @throws CauceError `aborted` where it was interrupted before; a promise rejects as the header says
+   */
+  of(call: () => unknown): unknown {
+    if (this.#options.interruption.interrupted) throw this.#end(interrupted());
+    let returned: unknown;
     try {
-      const returned = call();
-      return isThenable(returned) ? await this.#inTime(returned) : returned;
-    } finally {
-      this.#ended ??= "over";
-      this.#abort();
+      returned = call();
+    } catch (thrown) {
+      this.#over();
+      throw thrown;
     }
+    if (isThenable(returned)) return this.#inTime(returned);
+    this.#over();
+    return returned;
   }
 
   #inTime(returned: PromiseLike<unknown>): Promise<unknown> {
@@ -69,6 +75,7 @@ export class Run {
       const over = () => {
         deadlines.takeBack(late);
         interruption.onInterrupt.delete(interrupt);
+        this.#over();
       };
       returned.then(
         (value) => {
@@ -83,6 +90,11 @@ export class Run {
         },
       );
     });
+  }
+
+  #over(): void {
+    this.#ended ??= "over";
+    this.#abort();
   }
 
   #end(reason: CauceError): CauceError {

@@ -1,17 +1,27 @@
 /**
- * Carries an Outcome out, always in this order: outputs acknowledged → rows committed. Then the offset may move.
+ * Carries outcomes out, each always in this order: outputs acknowledged → rows committed. Then its offset may move.
  *
- * In: an Outcome. Out: the one that was carried out (an output that is too large turns into a dead letter).
+ * In: outcomes, one by one. Out: a call for each that is carried out (an output that is too large turns into a dead letter). What is
+ * decided in one turn of the event loop goes out together: one publish, one insert. No timer waits for more of them.
  * A crash between any two steps repeats work under the same ids and never loses it. Never here: offsets, decisions.
  */
-import type { Bus, RecordHeaders } from "../bus/bus.ts";
+import type { Bus } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";
 import type { DeadLetter, ScheduledMessage, Store } from "../store/store.ts";
+import { bury } from "./bury.ts";
+import { LIMITS } from "./limits.ts";
 import type { Output, Settled } from "./outcome.ts";
 import { persist, type Patience } from "./persist.ts";
 
-export interface Settling {
+/** An outcome of a message of some partition. Those that are under way at the same time wait for no order among each other. */
+export interface Unsettled {
+  readonly outcome: Settled;
+  /** Aborts when nothing of its partition may reach the broker any more. */
+  readonly partition: { readonly signal: AbortSignal; readonly interrupted: boolean };
+}
+
+export interface SettlerOptions<Item extends Unsettled> {
   readonly bus: Pick<Bus, "publish">;
   readonly store: Pick<Store, "schedule" | "bury">;
   readonly deadLetterTopic: string;
@@ -21,81 +31,215 @@ export interface Settling {
    * are due at once.
    */
   readonly detour?: () => boolean;
+  /** How long infrastructure that is away is waited for. */
+  readonly patience: (signal: AbortSignal) => Patience;
   /** Makes the dead letter of a message whose output could not be published. */
-  readonly letterFor: (error: CauceError) => DeadLetter;
+  readonly letterFor: (item: Item, error: CauceError) => DeadLetter;
+  /** Told once of each item that is carried out, and as what. */
+  readonly settled: (item: Item, carriedOut: Settled) => void;
+  /**
+   * Told once of each that is not: CauceError `aborted` when its partition ended, else a defect. Nothing is lost; the message is
+   * not finished.
+   */
+  readonly failed: (item: Item, error: unknown) => void;
 }
 
-/** The dead letter's reason in its headers is cut at this many characters; the row has more. */
-const LONGEST_HEADER_TEXT = 500;
+export class Settler<Item extends Unsettled> {
+  readonly #options: SettlerOptions<Item>;
+  /** With outputs to publish now, and maybe rows after them. */
+  #publishing: Item[] = [];
+  #records = 0;
+  #bytes = 0;
+  /** With nothing but rows. */
+  #writing: Item[] = [];
+  #scheduled = false;
 
-/** @throws CauceError `aborted` when `patience.signal` stops it; nothing is lost then, the message is not finished. */
-export async function settle(outcome: Settled, settling: Settling, patience: Patience): Promise<Settled> {
-  switch (outcome.kind) {
-    case "done":
-      try {
-        await publishAndSchedule(outcome.publish, outcome.schedule, settling, patience);
-        return outcome;
-      } catch (error) {
-        if (!(error instanceof CauceError) || error.code !== "record_too_large") throw error;
-        return settle({ kind: "dead", letter: settling.letterFor(error) }, settling, patience);
-      }
-    case "retry":
-      await persist(() => settling.store.schedule([outcome.schedule]), patience);
-      failpoint("settle.rows_written");
-      return outcome;
-    case "dead":
-      await publishLetter(outcome.letter, settling, patience);
-      failpoint("settle.letter_published");
-      await persist(() => settling.store.bury([outcome.letter]), patience);
-      failpoint("settle.letter_written");
-      return outcome;
+  constructor(options: SettlerOptions<Item>) {
+    this.#options = options;
   }
-}
 
-/** As `settle` for the messages of one batch, in order, with one publish and one insert for all where nothing is too large. */
-export async function settleTogether(
-  items: readonly { readonly outcome: Settled; readonly settling: Settling }[],
-  patience: Patience,
-): Promise<readonly Settled[]> {
-  const [first] = items;
-  if (first === undefined) return [];
-  const publish = items.flatMap(({ outcome }) => (outcome.kind === "done" ? outcome.publish : []));
-  const schedule = items.flatMap(({ outcome }) =>
-    outcome.kind === "done" ? outcome.schedule : outcome.kind === "retry" ? [outcome.schedule] : [],
-  );
-  let left = items.filter(({ outcome }) => outcome.kind === "dead");
-  try {
-    await publishAndSchedule(publish, schedule, first.settling, patience);
-  } catch (error) {
-    if (!(error instanceof CauceError) || error.code !== "record_too_large") throw error;
-    // One of them is to blame: each alone, again under the same ids.
-    left = [...items];
+  /** Takes an outcome on. One that asks for nothing is told of at once. */
+  add(item: Item): void {
+    const { outcome } = item;
+    if (outcome.kind === "dead") void this.#bury(item, outcome.letter);
+    else if (outcome.kind === "retry") this.#gatherRows(item);
+    else if (outcome.publish.length > 0 && this.#options.detour?.() !== true)
+      this.#gather(item, outcome.publish);
+    else if (outcome.publish.length > 0 || outcome.schedule.length > 0) this.#gatherRows(item);
+    else this.#options.settled(item, outcome);
   }
-  const carriedOut = new Map<Settled, Settled>();
-  for (const { outcome, settling } of left)
-    carriedOut.set(outcome, await settle(outcome, settling, patience));
-  return items.map(({ outcome }) => carriedOut.get(outcome) ?? outcome);
-}
 
-async function publishAndSchedule(
-  publish: readonly Output[],
-  schedule: readonly ScheduledMessage[],
-  settling: Settling,
-  patience: Patience,
-): Promise<void> {
-  const detour = publish.length > 0 && settling.detour?.() === true;
-  const records = detour ? [] : publish.map((output) => output.record);
-  const rows = detour
-    ? [...publish.map((output) => rowDueNow(output, settling.handlerName)), ...schedule]
-    : schedule;
-  if (records.length > 0) {
-    await persist(() => settling.bus.publish(records), patience);
+  #gather(item: Item, outputs: readonly Output[]): void {
+    let bytes = 0;
+    for (const { record } of outputs)
+      bytes += (record.value?.byteLength ?? 0) + (record.key?.byteLength ?? 0);
+    const { records: mostRecords, bytes: mostBytes } = LIMITS.settledTogether;
+    if (this.#records + outputs.length > mostRecords || this.#bytes + bytes > mostBytes)
+      this.#publishGathered();
+    this.#publishing.push(item);
+    this.#records += outputs.length;
+    this.#bytes += bytes;
+    this.#soon();
+  }
+
+  #gatherRows(item: Item): void {
+    this.#writing.push(item);
+    if (this.#writing.length >= LIMITS.settledTogether.records) this.#writeGathered();
+    else this.#soon();
+  }
+
+  /** After everything that this turn of the event loop has ready: what has finished by then goes out together. */
+  #soon(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#publishGathered();
+      this.#writeGathered();
+    });
+  }
+
+  #publishGathered(): void {
+    const items = this.#publishing;
+    this.#publishing = [];
+    this.#records = 0;
+    this.#bytes = 0;
+    if (items.length > 0) void this.#publish(items);
+  }
+
+  #writeGathered(): void {
+    const items = this.#writing;
+    this.#writing = [];
+    if (items.length > 0) void this.#write(items);
+  }
+
+  /** One try for all. What fails goes on partition by partition, since each may wait and end by itself. */
+  async #publish(items: readonly Item[]): Promise<void> {
+    const mine = this.#withoutEnded(items);
+    if (mine.length === 0) return;
+    try {
+      await this.#options.bus.publish(recordsOf(mine));
+    } catch (error) {
+      if (isTooLarge(error)) await this.#publishHalves(mine, error);
+      else await Promise.all([...byPartition(mine)].map((some) => this.#publishPatiently(some)));
+      return;
+    }
+    this.#published(mine);
+  }
+
+  async #publishPatiently(items: readonly Item[]): Promise<void> {
+    try {
+      await persist(() => this.#options.bus.publish(recordsOf(items)), this.#patienceOf(items));
+    } catch (error) {
+      if (isTooLarge(error)) await this.#publishHalves(items, error);
+      else this.#failed(items, error);
+      return;
+    }
+    this.#published(items);
+  }
+
+  /** One of them is to blame: found by halves, again under the same ids, and buried alone. */
+  async #publishHalves(items: readonly Item[], error: CauceError): Promise<void> {
+    const [first] = items;
+    if (first === undefined) return;
+    if (items.length === 1) {
+      await this.#bury(first, this.#options.letterFor(first, error));
+      return;
+    }
+    const middle = items.length >> 1;
+    await Promise.all([this.#publish(items.slice(0, middle)), this.#publish(items.slice(middle))]);
+  }
+
+  #published(items: readonly Item[]): void {
     failpoint("settle.published");
+    let withRows: Item[] | null = null;
+    for (const item of items) {
+      if (item.outcome.kind === "done" && item.outcome.schedule.length > 0) (withRows ??= []).push(item);
+      else this.#options.settled(item, item.outcome);
+    }
+    if (withRows !== null) void this.#write(withRows, true);
   }
-  if (rows.length > 0) {
-    await persist(() => settling.store.schedule(rows), patience);
+
+  async #write(items: readonly Item[], published = false): Promise<void> {
+    const mine = this.#withoutEnded(items);
+    if (mine.length === 0) return;
+    const rows = (some: readonly Item[]) => some.flatMap((item) => this.#rowsOf(item, published));
+    try {
+      await this.#options.store.schedule(rows(mine));
+    } catch {
+      await Promise.all(
+        [...byPartition(mine)].map(async (some) => {
+          try {
+            await persist(() => this.#options.store.schedule(rows(some)), this.#patienceOf(some));
+          } catch (error) {
+            this.#failed(some, error);
+            return;
+          }
+          this.#written(some);
+        }),
+      );
+      return;
+    }
+    this.#written(mine);
+  }
+
+  #written(items: readonly Item[]): void {
     failpoint("settle.rows_written");
+    for (const item of items) this.#options.settled(item, item.outcome);
   }
+
+  /** Outputs that were not published take their detour as rows. */
+  #rowsOf({ outcome }: Item, published: boolean): readonly ScheduledMessage[] {
+    if (outcome.kind === "retry") return [outcome.schedule];
+    if (outcome.kind === "dead") return [];
+    if (published || outcome.publish.length === 0) return outcome.schedule;
+    const { handlerName } = this.#options;
+    return [...outcome.publish.map((output) => rowDueNow(output, handlerName)), ...outcome.schedule];
+  }
+
+  async #bury(item: Item, letter: DeadLetter): Promise<void> {
+    try {
+      await bury(letter, this.#options, this.#options.patience(item.partition.signal));
+    } catch (error) {
+      this.#options.failed(item, error);
+      return;
+    }
+    this.#options.settled(item, { kind: "dead", letter });
+  }
+
+  /** Nothing of a partition that ended is handed over. */
+  #withoutEnded(items: readonly Item[]): readonly Item[] {
+    if (!items.some(({ partition }) => partition.interrupted)) return items;
+    this.#failed(
+      items.filter(({ partition }) => partition.interrupted),
+      new CauceError("aborted", "its partition ended before it was settled"),
+    );
+    return items.filter(({ partition }) => !partition.interrupted);
+  }
+
+  #failed(items: readonly Item[], error: unknown): void {
+    for (const item of items) this.#options.failed(item, error);
+  }
+
+  /** Of items of one partition. */
+  #patienceOf([first]: readonly Item[]): Patience {
+    return this.#options.patience(first?.partition.signal ?? AbortSignal.abort());
+  }
+}
+
+function recordsOf(items: readonly Unsettled[]) {
+  const records = [];
+  for (const { outcome } of items)
+    if (outcome.kind === "done") for (const { record } of outcome.publish) records.push(record);
+  return records;
+}
+
+function byPartition<Item extends Unsettled>(items: readonly Item[]): Iterable<readonly Item[]> {
+  return Map.groupBy(items, ({ partition }) => partition).values();
+}
+
+function isTooLarge(error: unknown): error is CauceError {
+  return error instanceof CauceError && error.code === "record_too_large";
 }
 
 function rowDueNow({ messageId, record, bornAtMs }: Output, handler: string): ScheduledMessage {
@@ -112,39 +256,4 @@ function rowDueNow({ messageId, record, bornAtMs }: Output, handler: string): Sc
     delayMs: 0,
     bornAtMs,
   };
-}
-
-async function publishLetter(letter: DeadLetter, settling: Settling, patience: Patience): Promise<void> {
-  const { record } = letter;
-  const about = letterHeaders(letter);
-  const whole = {
-    topic: settling.deadLetterTopic,
-    key: record.key,
-    value: record.value,
-    headers: [...record.headers, ...about],
-  };
-  try {
-    await persist(() => settling.bus.publish([whole]), patience);
-  } catch (error) {
-    if (!(error instanceof CauceError) || error.code !== "record_too_large") throw error;
-    // The bytes are in the row; the topic gets a stub that says so.
-    const stub: RecordHeaders = [...about, ["cauce_stub", utf8.encode("the record is in cauce.dead_letter")]];
-    await persist(
-      () => settling.bus.publish([{ ...whole, key: null, value: null, headers: stub }]),
-      patience,
-    );
-  }
-}
-
-const utf8 = new TextEncoder();
-
-function letterHeaders(letter: DeadLetter): RecordHeaders {
-  return [
-    ["cauce_handler", utf8.encode(letter.handler)],
-    ["cauce_message_id", utf8.encode(letter.messageId)],
-    ["cauce_cause", utf8.encode(letter.cause)],
-    ["cauce_error", utf8.encode(letter.error.slice(0, LONGEST_HEADER_TEXT))],
-    ["cauce_topic", utf8.encode(letter.record.topic)],
-    ["cauce_position", utf8.encode(`${letter.partition}/${letter.offset}`)],
-  ];
 }

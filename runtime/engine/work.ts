@@ -1,12 +1,13 @@
 /**
  * The work of one handler: process, then settle, and again what could not be decided yet.
  *
- * In: tasks of one partition that may run now, one, or several where the handler takes batches. Out: a call for each that
+ * In: tasks that may run now, one, or several of one partition where the handler takes batches. Out: a call for each that
  * is settled for good. Never here: which tasks run (lanes.ts, batches.ts), offsets, what an outcome is (process.ts).
  */
 import type { IncomingRecord } from "../bus/bus.ts";
 import { pause } from "../ground/clock.ts";
 import type { CauceError } from "../ground/errors.ts";
+import type { DeadLetter } from "../store/store.ts";
 import type { ConsumerOptions } from "./consumer.ts";
 import { condemn } from "./condemn.ts";
 import { readEnvelope, withoutPlace } from "./envelope.ts";
@@ -14,17 +15,24 @@ import type { Fence } from "./fence.ts";
 import { Hold } from "./hold.ts";
 import { LIMITS } from "./limits.ts";
 import { isSettled, type Settled } from "./outcome.ts";
-import type { Task } from "./partition.ts";
+import type { OwnedPartition, Task } from "./partition.ts";
 import { persist, type Patience } from "./persist.ts";
 import { processBatch } from "./process-batch.ts";
 import { processRecord, type Processed, type Processing } from "./process.ts";
-import { settle, settleTogether } from "./settle.ts";
+import { Settler } from "./settle.ts";
 
 export interface WorkOptions extends ConsumerOptions, Processing {
   /** Opens and closes the way for new runs. */
   readonly gate: (open: boolean) => void;
   /** Of a handler that holds keys back while one of their messages waits. */
   readonly fence: Fence | null;
+  /** Told of each message that is settled for good. */
+  readonly finished: (task: Task) => void;
+  /**
+   * Told once of each task given to `start`: nothing of it runs any more. With what ended it where it was not settled: CauceError
+   * `aborted` when its partition ended, all else is a defect.
+   */
+  readonly over: (task: Task, error: unknown) => void;
 }
 
 interface Answer {
@@ -32,21 +40,41 @@ interface Answer {
   readonly processed: Processed;
 }
 
+/** An answer that is to be settled. */
 interface ReadyAnswer extends Answer {
   readonly outcome: Settled;
+  readonly partition: OwnedPartition;
+  readonly startedMs: number;
+  /** Who waits for it; null where nobody does, and the task is over then. */
+  readonly waiter: PromiseWithResolvers<Settled> | null;
 }
 
 export class Work {
   readonly #options: WorkOptions;
   readonly #hold: Hold;
+  readonly #settler: Settler<ReadyAnswer>;
   /** What the handler lacks, by the number of runs that found it missing. */
   #unavailable = 0;
   #lacking: string | null = null;
 
   constructor(options: WorkOptions) {
     this.#options = options;
-    const { clock, log, handler } = options;
+    const { clock, log, handler, names, bus, fence, detour } = options;
     this.#hold = new Hold({ handler: handler.name, clock, log, gate: () => this.#gate() });
+    this.#settler = new Settler({
+      bus,
+      store: fence === null ? options.store : fence.over(options.store),
+      deadLetterTopic: names.deadLetterTopic,
+      handlerName: handler.name,
+      ...(detour && { detour }),
+      patience: (signal) => this.#patience(signal),
+      letterFor: (answer, error) => this.#letterFor(answer, error),
+      settled: (answer, carriedOut) => this.#settled(answer, carriedOut),
+      failed: ({ task, waiter }, error) => {
+        if (waiter === null) options.over(task, error);
+        else waiter.reject(error);
+      },
+    });
   }
 
   /** Why nothing new starts, or null. */
@@ -59,20 +87,74 @@ export class Work {
     return this.#hold.open;
   }
 
-  /** Tells each task that is settled. @throws CauceError `aborted` when the partition ends; others are defects. */
-  async run(tasks: readonly Task[], settled: (task: Task) => void): Promise<void> {
+  /**
+   * Works on one task. Where nothing holds it back and neither schema nor handler make a promise, it is decided when this returns,
+   * and carried out with what else is decided in this turn of the event loop.
+   */
+  start(task: Task): void {
+    const { clock, fence } = this.#options;
+    const { record, partition } = task;
+    const envelope = readEnvelope(record);
+    if (this.#hold.open || (fence !== null && !fence.passes(record, envelope))) {
+      this.#goOn(task, this.run([task]));
+      return;
+    }
+    const startedMs = clock.monotonicMs();
+    const work = () => processRecord(record, this.#options, partition, envelope);
+    const processed = this.#watched(task, work);
+    if (!(processed instanceof Promise)) this.#decided(task, processed, startedMs);
+    else
+      processed.then(
+        (later) => this.#decided(task, later, startedMs),
+        (error: unknown) => this.#options.over(task, error),
+      );
+  }
+
+  /** Works on tasks of one partition together. @throws CauceError `aborted` when the partition ends; others are defects. */
+  async run(tasks: readonly Task[]): Promise<void> {
     const [first] = tasks;
-    if (first === undefined) return;
-    const { partition } = first;
-    let left =
-      this.#options.fence === null ? tasks : await this.#admitted(first, this.#options.fence, settled);
-    for (let tries = 1; left.length > 0; tries++) {
-      const word = this.#hold.open ? await this.#hold.wait(partition) : "go";
+    const { fence } = this.#options;
+    if (first !== undefined)
+      await this.#runAll(fence === null ? tasks : await this.#admitted(first, fence), 1);
+  }
+
+  /** The plain end of a run is settled without a promise; what must be looked at again takes the long way. */
+  #decided(task: Task, processed: Processed, startedMs: number): void {
+    const { outcome } = processed;
+    if (outcome.kind === "aborted") {
+      this.#options.over(task, null);
+      return;
+    }
+    this.#judge(processed, false);
+    if (isSettled(outcome) && !this.#withheld(processed)) {
+      this.#settler.add({ task, processed, outcome, partition: task.partition, startedMs, waiter: null });
+    } else this.#goOn(task, this.#again({ task, processed }));
+  }
+
+  /** A task that is worked on until a promise settles. */
+  #goOn(task: Task, work: Promise<void>): void {
+    work.then(
+      () => this.#options.over(task, null),
+      (error: unknown) => this.#options.over(task, error),
+    );
+  }
+
+  async #again({ task, processed }: Answer): Promise<void> {
+    if (processed.outcome.kind === "unavailable" && !(await this.#outwait({ task, processed }, 1))) return;
+    await this.#runAll([task], 2);
+  }
+
+  /** Until all are settled: what cannot be decided yet is run again. */
+  async #runAll(tasks: readonly Task[], firstTry: number): Promise<void> {
+    let left = tasks;
+    for (let tries = firstTry; ; tries++) {
+      const [first] = left;
+      if (first === undefined) return;
+      const word = this.#hold.open ? await this.#hold.wait(first.partition) : "go";
       if (word === "left") return;
       const probe = word === "probe";
-      const now = probe ? left.slice(0, 1) : left;
       const startedMs = this.#options.clock.monotonicMs();
-      const answers = await this.#process(now);
+      const answers = await this.#process(probe ? left.slice(0, 1) : left);
       if (answers.some(({ processed }) => processed.outcome.kind === "aborted")) {
         if (probe) this.#hold.probed(null, "");
         return;
@@ -84,11 +166,12 @@ export class Work {
       for (const { task, processed } of answers) {
         const { outcome } = processed;
         if (outcome.kind === "unavailable") lacking = { task, processed };
-        if (isSettled(outcome) && !(this.#hold.open && failedItself(processed) === true))
-          ready.push({ task, processed, outcome });
-        else again.push(task);
+        if (isSettled(outcome) && !this.#withheld(processed)) {
+          const waiter = Promise.withResolvers<Settled>();
+          ready.push({ task, processed, outcome, partition: task.partition, startedMs, waiter });
+        } else again.push(task);
       }
-      await this.#settle(ready, startedMs, settled);
+      await this.#carryOut(ready);
       left = probe ? [...again, ...left.slice(1)] : again;
       if (lacking !== undefined && !(await this.#outwait(lacking, tries))) return;
     }
@@ -107,8 +190,13 @@ export class Work {
     else this.#hold.note(processed.envelope.id, failed, error);
   }
 
+  /** While the breaker is open, what the handler's own code failed at is not settled. */
+  #withheld(processed: Processed): boolean {
+    return this.#hold.open && failedItself(processed) === true;
+  }
+
   /** What of it may run now: nothing, where it waits at a fence or is through already. */
-  async #admitted(task: Task, fence: Fence, settled: (task: Task) => void): Promise<readonly Task[]> {
+  async #admitted(task: Task, fence: Fence): Promise<readonly Task[]> {
     const { record, partition } = task;
     const patience = this.#patience(partition.signal);
     const envelope = readEnvelope(record);
@@ -120,7 +208,7 @@ export class Work {
         case "without_place":
           return [{ ...task, record: standingNowhere(record) }];
         case "elsewhere":
-          settled(task);
+          this.#options.finished(task);
           return [];
         case "full":
           if (!(await this.#waitForRoom(task, tries))) return [];
@@ -128,24 +216,32 @@ export class Work {
     }
   }
 
-  async #settle(
-    answers: readonly ReadyAnswer[],
-    startedMs: number,
-    settled: (task: Task) => void,
-  ): Promise<void> {
-    const [first] = answers;
-    if (first === undefined) return;
-    const patience = this.#patience(first.task.partition.signal);
-    if (answers.length === 1) {
-      const carriedOut = await settle(first.outcome, this.#settling(first), patience);
-      await this.#pass(first, carriedOut, patience);
-      this.#tell(first, carriedOut, startedMs, settled);
+  /** Resolves once all are settled for good, and tells of them in order. Rejects where one cannot be; the others are told of. */
+  async #carryOut(answers: readonly ReadyAnswer[]): Promise<void> {
+    for (const answer of answers) this.#settler.add(answer);
+    const ends = await Promise.allSettled(answers.map(async ({ waiter }) => waiter?.promise));
+    for (const [at, answer] of answers.entries()) {
+      const end = ends[at];
+      if (end?.status !== "fulfilled" || end.value === undefined) continue;
+      await this.#pass(answer, end.value, this.#patience(answer.partition.signal));
+      this.#tell(answer, end.value);
+    }
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  }
+
+  #settled(answer: ReadyAnswer, carriedOut: Settled): void {
+    const { task, waiter } = answer;
+    if (waiter !== null) {
+      waiter.resolve(carriedOut);
       return;
     }
-    const items = answers.map((answer) => ({ outcome: answer.outcome, settling: this.#settling(answer) }));
-    const carriedOut = await settleTogether(items, patience);
-    for (const [at, answer] of answers.entries())
-      this.#tell(answer, carriedOut[at] ?? answer.outcome, startedMs, settled);
+    try {
+      this.#tell(answer, carriedOut);
+    } catch (error) {
+      this.#options.over(task, error);
+      return;
+    }
+    this.#options.over(task, null);
   }
 
   /** The next message of a held key goes once this one is through for good. */
@@ -155,16 +251,11 @@ export class Work {
     await persist(() => fence.pass(processed.envelope), patience);
   }
 
-  #tell(
-    { task, processed }: Answer,
-    carriedOut: Settled,
-    startedMs: number,
-    settled: (task: Task) => void,
-  ): void {
-    const { clock, handler, watch } = this.#options;
+  #tell({ task, processed, startedMs }: ReadyAnswer, carriedOut: Settled): void {
+    const { clock, handler, watch, settled, finished } = this.#options;
     watch?.settled(handler.name, task.record);
-    this.#options.settled?.(processed, carriedOut, clock.monotonicMs() - startedMs);
-    settled(task);
+    settled?.(processed, carriedOut, clock.monotonicMs() - startedMs);
+    finished(task);
   }
 
   async #process(tasks: readonly Task[]): Promise<readonly Answer[]> {
@@ -205,7 +296,7 @@ export class Work {
     return Promise.all(answers);
   }
 
-  #watched({ record }: Task, work: () => Promise<Processed>): Promise<Processed> {
+  #watched({ record }: Task, work: () => Processed | Promise<Processed>): Processed | Promise<Processed> {
     const { watch, handler } = this.#options;
     if (watch === undefined) return work();
     const condemned = (words: string) => condemn(record, this.#options, words);
@@ -248,33 +339,25 @@ export class Work {
     this.#options.gate(this.#unavailable === 0 && this.#hold.admits);
   }
 
-  #settling({ task, processed: { envelope } }: Answer) {
-    const { bus, names, handler, detour, fence } = this.#options;
-    const store = fence === null ? this.#options.store : fence.over(this.#options.store);
-    const { record } = task;
+  /** The end of a message whose output is too large to be published. */
+  #letterFor({ task: { record }, processed: { envelope } }: Answer, error: CauceError): DeadLetter {
+    const { handler } = this.#options;
     return {
-      bus,
-      store,
-      deadLetterTopic: names.deadLetterTopic,
-      handlerName: handler.name,
-      ...(detour && { detour }),
-      letterFor: (error: CauceError) => ({
-        handler: handler.name,
-        messageId: envelope.id,
-        delivery: envelope.delivery,
-        record: {
-          topic: handler.on.name,
-          key: record.key,
-          value: record.value,
-          headers: withoutPlace(record.headers),
-        },
-        partition: record.partition,
-        offset: record.offset,
-        cause: error.code,
-        error: `an output could not be published: ${error.message}`,
-        attempts: envelope.attempts + 1,
-        deferrals: envelope.deferrals,
-      }),
+      handler: handler.name,
+      messageId: envelope.id,
+      delivery: envelope.delivery,
+      record: {
+        topic: handler.on.name,
+        key: record.key,
+        value: record.value,
+        headers: withoutPlace(record.headers),
+      },
+      partition: record.partition,
+      offset: record.offset,
+      cause: error.code,
+      error: `an output could not be published: ${error.message}`,
+      attempts: envelope.attempts + 1,
+      deferrals: envelope.deferrals,
     };
   }
 

@@ -5,6 +5,7 @@ import type { Step } from "../application/application.ts";
 import type { Envelope } from "../engine/envelope.ts";
 import type { Settled } from "../engine/outcome.ts";
 import type { Processed } from "../engine/process.ts";
+import type { Emission } from "../handler/emission.ts";
 import type { Handler } from "../handler/handler.ts";
 
 export function startedStep(handler: Handler, envelope: Envelope, value: unknown, atMs: number): Step {
@@ -21,7 +22,7 @@ export function settledStep(handler: Handler, processed: Processed, outcome: Set
   } as const;
   switch (outcome.kind) {
     case "done":
-      return { ...about, outcome: "done", outputs: processed.emissions };
+      return { ...about, outcome: "done", outputs: processed.emissions.map(outputStep) };
     case "retry": {
       const { reason, error, delayMs } = outcome.schedule;
       return { ...about, outcome: "retry", reason, error, delayMs };
@@ -29,6 +30,10 @@ export function settledStep(handler: Handler, processed: Processed, outcome: Set
     case "dead":
       return { ...about, outcome: "dead", reason: outcome.letter.cause, error: outcome.letter.error };
   }
+}
+
+function outputStep({ topic, value, afterMs, reason }: Emission) {
+  return { topic: topic.name, value, afterMs, reason };
 }
 
 function aboutMessage(handler: Handler, { id, attempts, deferrals, delivery }: Envelope) {

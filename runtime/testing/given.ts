@@ -116,7 +116,7 @@ function scenario(handler: Handler, running: Promise<Processed>): Scenario {
       const left = [...made];
       for (const want of wanted) {
         const at = left.findIndex(
-          (emission) => emission.topic === want.topic && matches(want.value, emission.value),
+          (emission) => emission.topic.name === want.topic && matches(want.value, emission.value),
         );
         if (at < 0) fail(`an output on ${want.topic} like ${show(want.value)}`, processed);
         left.splice(at, 1);
@@ -126,7 +126,7 @@ function scenario(handler: Handler, running: Promise<Processed>): Scenario {
     async emitsLater({ topic, after }) {
       const processed = await running;
       const found = emissionsOf(processed).some(
-        (emission) => emission.topic === topic && emission.afterMs === durationMs(after),
+        (emission) => emission.topic.name === topic && emission.afterMs === durationMs(after),
       );
       if (!found) fail(`an output on ${topic} after ${after}`, processed);
     },
@@ -173,7 +173,7 @@ function fail(expected: string, { outcome, emissions }: Processed): never {
         : emissions
             .map(
               ({ topic, value, afterMs }) =>
-                `${topic}${afterMs === null ? "" : ` after ${afterMs} ms`}: ${show(value)}`,
+                `${topic.name}${afterMs === null ? "" : ` after ${afterMs} ms`}: ${show(value)}`,
             )
             .join("\n  ")
       : outcome.kind === "retry"

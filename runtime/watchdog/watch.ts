@@ -16,7 +16,7 @@ export interface Coordinates {
 export interface Run<Result> {
   readonly handler: string;
   readonly at: Coordinates;
-  readonly work: () => Promise<Result>;
+  readonly work: () => Result | Promise<Result>;
   /** Called instead of `work` for a record that ended the process too often, with the reason in words. */
   readonly condemned: (words: string) => Result;
 }
@@ -24,9 +24,10 @@ export interface Run<Result> {
 export interface Watch {
   /**
    * Runs `work` with its coordinates written down, so that they are found when the process dies meanwhile. A record that a
-   * process died on before runs while nothing else of this process does: the next death is its own or nobody's.
+   * process died on before runs while nothing else of this process does: the next death is its own or nobody's. Answers at once
+   * where `work` does and nobody is suspected.
    */
-  run<Result>(run: Run<Result>): Promise<Result>;
+  run<Result>(run: Run<Result>): Result | Promise<Result>;
   /** The record is settled: nothing is held against it any more. */
   settled(handler: string, at: Coordinates): void;
   /** Partitions came to this process: what others wrote down is read again. */

@@ -182,7 +182,7 @@ describe("the watchdog", () => {
     const watchdog = open(newFolder());
     const first = Promise.withResolvers<string>();
     let begun = 0;
-    const runs = [1, 2].map((offset) =>
+    const runs = [1, 2].map(async (offset) =>
       watchdog.run({
         handler: "mill",
         at: at(offset),
@@ -198,13 +198,25 @@ describe("the watchdog", () => {
     expect(await Promise.all(runs)).toEqual(["done", "done"]);
   });
 
+  test("answers at once what makes no promise, and has it written down while it runs", () => {
+    const watchdog = open(newFolder());
+    const seen = watchdog.run({
+      handler: "mill",
+      at: at(1),
+      work: () => readJournal(watchdog.journal)?.executing?.offset,
+      condemned: never,
+    });
+    expect(seen).toBe(1);
+    expect(readJournal(watchdog.journal)).toMatchObject({ running: [], executing: null });
+  });
+
   test("runs a suspect alone: after what ran, before what came later", async () => {
     const folder = newFolder();
     accuse(folder, 2, 1);
     const watchdog = open(folder);
     const order: string[] = [];
     const gates = [1, 2, 3].map(() => Promise.withResolvers<void>());
-    const runs = [1, 2, 3].map((offset, index) =>
+    const runs = [1, 2, 3].map(async (offset, index) =>
       watchdog.run({
         handler: "mill",
         at: at(offset),

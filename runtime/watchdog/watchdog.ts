@@ -123,20 +123,30 @@ class Runs {
     this.#options = options;
   }
 
-  run<Result>(run: Run<Result>): Promise<Result> {
+  run<Result>(run: Run<Result>): Result | Promise<Result> {
     return this.#suspects.none && this.#alone === null ? this.#noted(run) : this.#careful(run);
   }
 
-  /** The healthy way: nothing is awaited before `work` is called. */
-  #noted<Result>({ handler, at, work }: Run<Result>): Promise<Result> {
+  /** The healthy way: nothing is awaited before `work` is called, and nothing after it where it answers at once. */
+  #noted<Result>({ handler, at, work }: Run<Result>): Result | Promise<Result> {
     this.#running++;
     const slot = this.#journal.begin(handler, at);
-    const result = work();
+    let result: Result | Promise<Result>;
+    try {
+      result = work();
+    } catch (error) {
+      this.#ended(slot);
+      throw error;
+    }
     this.#journal.waits();
-    return result.finally(() => {
-      this.#journal.end(slot);
-      if (--this.#running === 0) this.#idle?.();
-    });
+    if (result instanceof Promise) return result.finally(() => this.#ended(slot));
+    this.#ended(slot);
+    return result;
+  }
+
+  #ended(slot: number): void {
+    this.#journal.end(slot);
+    if (--this.#running === 0) this.#idle?.();
   }
 
   async #careful<Result>(run: Run<Result>): Promise<Result> {

@@ -108,7 +108,7 @@ async function drain(): Promise<void> {
     const settled = { kind: "done" } as Parameters<typeof settledStep>[2];
     started.observe?.(settledStep(handler, processed, settled));
     processed.emissions.forEach((emission, index) => {
-      queue.push({ topic: emission.topic, id: `${id}/${index}`, value: emission.value });
+      queue.push({ topic: emission.topic.name, id: `${id}/${index}`, value: emission.value });
     });
   }
 }

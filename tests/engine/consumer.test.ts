@@ -32,11 +32,11 @@ test("does not commit while an output is not acknowledged, and publishes it once
   const { send, settled, broker, bus, consumer } = await stage(doubling);
   let failures = 0;
   const { promise: failedTwice, resolve } = Promise.withResolvers<void>();
-  await send({ id: "a", n: 1 });
   bus.failPublish = () => {
     if (++failures === 2) resolve();
     return failures < 4 ? new CauceError("broker", "no broker", { retryable: true }) : null;
   };
+  await send({ id: "a", n: 1 });
   await failedTwice;
   expect(committedTotal(broker, doubling)).toBe(0);
   await settled(1);
@@ -340,4 +340,51 @@ test("lost partitions commit nothing and publish nothing any more", async () => 
   await consumer.stop(1_000);
   expect(broker.records("doubled")).toEqual([]);
   expect(committedTotal(broker, slow)).toBe(0);
+});
+
+test("a backlog of handlers that make no promise leaves the event loop its turns", async () => {
+  let seen = 0;
+  let seenAtTurn = 0;
+  const busy = handler({
+    name: "busy",
+    on: numbers,
+    order: { by: "none" },
+    handle() {
+      if (seen++ === 0) setImmediate(() => (seenAtTurn = seen));
+      const untilMs = performance.now() + 0.05;
+      while (performance.now() < untilMs);
+    },
+  });
+  const broker = new MemoryBroker();
+  broker.ensure(numbers.name, 3);
+  for (let n = 0; n < 2_000; n++) {
+    const value = new TextEncoder().encode(JSON.stringify({ id: `k${n}`, n }));
+    broker.append({ topic: numbers.name, key: value, value, headers: [] }, 0);
+  }
+  const { settled } = await stage(busy, { broker });
+  await settled(2_000);
+  expect(seenAtTurn).toBeGreaterThan(0);
+  expect(seenAtTurn).toBeLessThan(2_000);
+});
+
+test("a handler that throws before its first promise fails its own message alone", async () => {
+  const picky = handler({
+    name: "thrower",
+    on: numbers,
+    out: { doubled },
+    order: { by: "none" },
+    handle({ value }, { out }) {
+      if (value.n === 3) throw new TypeError("not this one");
+      return out.doubled(value);
+    },
+  });
+  const { send, settled, store, broker, consumer } = await stage(picky);
+  for (let n = 0; n < 10; n++) await send({ id: `k${n}`, n });
+  await settled(10);
+  expect(store.scheduled.map(({ reason, record }) => [reason, record.topic])).toEqual([
+    ["TypeError", "numbers.thrower.retry"],
+  ]);
+  expect(broker.records("doubled")).toHaveLength(9);
+  await consumer.stop(1_000);
+  expect(committedTotal(broker, picky)).toBe(10);
 });

@@ -158,7 +158,7 @@ export class MockStage {
     const numbers = Array.from({ length: messages }, (_, at) => this.#sent + at);
     this.#sent += messages;
     const records = await Promise.all(
-      numbers.map((n) =>
+      numbers.map(async (n) =>
         recordOf(input, mockNumbered(n), { id: `m-${n}`, bornAtMs: 0, traceparent: null, source: "/faults" }),
       ),
     );

@@ -107,7 +107,7 @@ export class FaultRun {
     const { topics } = pipeline({ prefix: this.prefix });
     const numbers = Array.from({ length: messages }, (_, at) => this.#sent.length + at);
     const records = await Promise.all(
-      numbers.map((n) =>
+      numbers.map(async (n) =>
         recordOf(topics.input, numbered(n), {
           id: numbered(n).id,
           bornAtMs: Date.now(),
