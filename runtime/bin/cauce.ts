@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load:
       about: "one message: send TOPIC JSON",
       load: async () => (await import("./send.ts")).send,
     },
+    resume: {
+      about: "a handler that is paused because it fails goes on: resume HANDLER",
+      load: async () => (await import("./resume.ts")).resume,
+    },
     sql: { about: "one SQL statement, or a prompt", load: async () => (await import("./sql.ts")).sql },
     exec: {
       about: "a command of the project: a file with a default export",

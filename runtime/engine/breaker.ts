@@ -70,12 +70,17 @@ export class Breaker {
   /** How the probe ended. `null`: it said nothing (it was stopped, or was no message that a handler sees). */
   probed(succeeded: boolean | null, nowMs: number): void {
     this.#probing = false;
-    if (succeeded === true) {
-      this.#results.clear();
-      this.#failures = 0;
-      this.#good = 0;
-      this.#probeAtMs = null;
-    } else if (succeeded === false) this.#probeAtMs = nowMs + this.#limits.probeMs;
+    if (this.#probeAtMs === null) return; // closed meanwhile
+    if (succeeded === true) this.close();
+    else if (succeeded === false) this.#probeAtMs = nowMs + this.#limits.probeMs;
+  }
+
+  /** Somebody knows better: closed, with nothing remembered. */
+  close(): void {
+    this.#results.clear();
+    this.#failures = 0;
+    this.#good = 0;
+    this.#probeAtMs = null;
   }
 
   get #size(): number {

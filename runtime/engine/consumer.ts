@@ -35,7 +35,7 @@ import { Work } from "./work.ts";
 
 export interface ConsumerOptions extends Omit<Processing, "deadlines"> {
   readonly bus: Bus;
-  readonly store: Pick<Store, "schedule" | "bury" | "fences">;
+  readonly store: Pick<Store, "schedule" | "bury" | "fences" | "onResume">;
   /** Told what runs, and asked what may run. */
   readonly watch?: Watch;
   /** See `Settling.detour`. */
@@ -83,6 +83,7 @@ export class Consumer {
   #subscription: Subscription | null = null;
   #loop: Promise<void> = Promise.resolve();
   #skipped = 0;
+  #endResume: () => void = () => undefined;
 
   constructor(options: ConsumerOptions) {
     const { concurrency, timeoutMs, batch } = options.handler;
@@ -123,7 +124,8 @@ export class Consumer {
   }
 
   async open(): Promise<void> {
-    const { bus, handler, names } = this.#options;
+    const { bus, handler, names, store } = this.#options;
+    this.#endResume = store.onResume(handler.name, () => this.#work.resume());
     this.#subscription = await bus.subscribe({
       group: names.group,
       topics: [handler.on.name, names.retryTopic],
@@ -174,6 +176,7 @@ export class Consumer {
     this.#committer.stop();
     this.#deadlines.stop();
     this.#work.stop();
+    this.#endResume();
     this.#fence?.stop();
     if (this.#lanes instanceof Batches) this.#lanes.stop();
   }

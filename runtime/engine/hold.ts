@@ -85,7 +85,8 @@ export class Hold {
 
   /** The probe ended. */
   probed(failed: boolean | null, error: string): void {
-    const { handler, log, gate } = this.#options;
+    const { handler, log } = this.#options;
+    if (!this.#breaker.open) return; // told to go on meanwhile
     this.#breaker.probed(failed === null ? null : !failed, this.#nowMs);
     if (this.#breaker.open) {
       if (failed === true) log.warn("a paused handler still fails", { handler, error });
@@ -93,13 +94,27 @@ export class Hold {
       return;
     }
     log.info("a paused handler goes on", { handler });
-    for (const answer of this.#held) answer("go");
-    gate();
+    this.#letGo();
+  }
+
+  /** Somebody says that it works again: all that is held goes on at once. Should it still fail at most, it is paused again. */
+  resume(): void {
+    if (!this.#breaker.open) return;
+    this.#breaker.close();
+    this.#options.log.info("a paused handler goes on, as it was told to", { handler: this.#options.handler });
+    this.#letGo();
   }
 
   stop(): void {
     this.#cancel?.();
     this.#cancel = null;
+  }
+
+  #letGo(): void {
+    this.stop();
+    this.#inviting = false;
+    for (const answer of this.#held) answer("go");
+    this.#options.gate();
   }
 
   get #nowMs(): number {

@@ -177,6 +177,11 @@ export class Work {
     }
   }
 
+  /** Goes on where it is paused because it failed at most messages. */
+  resume(): void {
+    this.#hold.resume();
+  }
+
   stop(): void {
     this.#hold.stop();
   }

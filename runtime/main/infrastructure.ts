@@ -146,8 +146,9 @@ interface Database {
   readonly part: PartLine;
 }
 
-async function openDatabase(
-  options: InfrastructureOptions,
+/** The configured database, else the embedded one; what was attached to is given to `closers`. */
+export async function openDatabase(
+  options: Pick<InfrastructureOptions, "settings" | "projectDir" | "report" | "signal">,
   closers: (() => Promise<void>)[],
 ): Promise<Database> {
   const { databaseUrl, stateDir } = options.settings;

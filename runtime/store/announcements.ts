@@ -24,6 +24,8 @@ export interface AnnouncementsOptions {
   readonly call: () => void;
   /** Called with a handler of which a key was fenced, or null when any may have been. */
   readonly raised: (handler: string | null) => void;
+  /** Called with a handler that shall go on. */
+  readonly resume: (handler: string) => void;
 }
 
 export interface Announcements {
@@ -44,6 +46,7 @@ export function announcements(options: AnnouncementsOptions): Announcements {
   const limits = { ...STORE_LIMITS, ...options.limits };
   const channel = channelOf(schema);
   const fenced = `fence:${app}/`;
+  const resumed = `resume:${app}/`;
   const cancels = new Map<"listen" | "probe" | "verdict" | "deaf", () => void>();
   let awaited = "";
   let misses = 0;
@@ -79,6 +82,7 @@ export function announcements(options: AnnouncementsOptions): Announcements {
     if (closed) return;
     if (!payload.startsWith(PROBE)) {
       if (payload.startsWith(fenced)) options.raised(payload.slice(fenced.length));
+      else if (payload.startsWith(resumed)) options.resume(payload.slice(resumed.length));
       else if (payload === "" || payload === app) options.call();
     } else if (payload === awaited) delivered();
   }

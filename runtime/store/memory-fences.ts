@@ -4,6 +4,7 @@
  * In: messages, and ways to put a row into the schedule and to look for one. Out: `Fences` that pass the same contract suite.
  */
 import type { Fences, Place } from "./fences.ts";
+import { listenersByHandler } from "./listeners.ts";
 import { identityOf } from "./rows.ts";
 import type { ScheduledMessage } from "./store.ts";
 
@@ -35,7 +36,7 @@ export function memoryFences(options: MemoryFencesOptions): MemoryFences {
   const { keys, insert, heldPerFence, releasedPerFence } = options;
   const byKey = new Map<string, Fence>();
   const byNumber = new Map<string, Fence>();
-  const listeners = new Map<string, Set<() => void>>();
+  const listeners = listenersByHandler();
   let lastFence = 0;
 
   function release(fence: Fence): void {
@@ -73,7 +74,7 @@ export function memoryFences(options: MemoryFencesOptions): MemoryFences {
     byKey.set(of, fence);
     byNumber.set(fence.number, fence);
     insert(message, { fence: fence.number, turn: 1 });
-    for (const call of listeners.get(handler) ?? []) call();
+    listeners.tell(handler);
     return "raised";
   }
 
@@ -118,11 +119,7 @@ export function memoryFences(options: MemoryFencesOptions): MemoryFences {
       const fenced = [...byNumber.values()].filter((fence) => fence.handler === handler);
       return fenced.length > most ? null : fenced.map(({ key }) => key);
     },
-    onRaised(handler, call) {
-      const calls = listeners.get(handler) ?? new Set();
-      listeners.set(handler, calls.add(call));
-      return () => calls.delete(call);
-    },
+    onRaised: (handler, call) => listeners.add(handler, call),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Clock } from "../ground/clock.ts";
 import { CauceError } from "../ground/errors.ts";
 import { LONGEST_DURATION_MS } from "../ground/duration.ts";
 import { publishDeadline, within } from "./deadline.ts";
+import { listenersByHandler } from "./listeners.ts";
 import { STORE_LIMITS } from "./limits.ts";
 import { memoryFences, type MemoryFences } from "./memory-fences.ts";
 import { distinct, identityOf } from "./rows.ts";
@@ -46,6 +47,7 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
   const claimed = new Set<bigint>();
   const letters = new Map<string, DeadLetter>();
   const listeners = new Set<() => void>();
+  const resumeListeners = listenersByHandler();
   let lastRow = 0n;
   let closed = false;
 
@@ -147,6 +149,12 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
     onEarlier(call) {
       listeners.add(call);
       return () => listeners.delete(call);
+    },
+
+    onResume: (handler, call) => resumeListeners.add(handler, call),
+    async resume(handler) {
+      open();
+      resumeListeners.tell(handler);
     },
 
     async counts() {

@@ -15,6 +15,7 @@ import { connections, type Connections } from "./connection.ts";
 import { publishDeadline, within } from "./deadline.ts";
 import { gatherInserts } from "./gather.ts";
 import { STORE_LIMITS, type StoreLimits } from "./limits.ts";
+import { listenersByHandler } from "./listeners.ts";
 import { migrate } from "./migrate.ts";
 import { postgresFences } from "./postgres-fences.ts";
 import { watchPresence, type Presence } from "./presence.ts";
@@ -111,7 +112,8 @@ function storeOn({
   const { idleInTransactionMs, statementTimeoutMs, publishDeadlineMs } = limits;
   const statements = statementsFor({ schema, idleInTransactionMs, statementTimeoutMs });
   const listeners = new Set<() => void>();
-  const raisedListeners = new Map<string, Set<() => void>>();
+  const raisedListeners = listenersByHandler();
+  const resumeListeners = listenersByHandler();
   let ears: Announcements | undefined;
   let counted: { readonly atMs: number; readonly counts: Promise<readonly ScheduleCounts[]> } | undefined;
   let purgedAtMs = clock.monotonicMs();
@@ -152,9 +154,9 @@ function storeOn({
       limits,
       call: () => listeners.forEach((each) => each()),
       raised: (handler) => {
-        if (handler !== null) raisedListeners.get(handler)?.forEach((each) => each());
-        else for (const calls of raisedListeners.values()) calls.forEach((each) => each());
+        raisedListeners.tell(handler);
       },
+      resume: (handler) => resumeListeners.tell(handler),
     });
   }
 
@@ -164,10 +166,8 @@ function storeOn({
     statements,
     limits,
     onRaised(handler, call) {
-      const calls = raisedListeners.get(handler) ?? new Set();
-      raisedListeners.set(handler, calls.add(call));
       listen();
-      return () => calls.delete(call);
+      return raisedListeners.add(handler, call);
     },
   });
 
@@ -243,6 +243,13 @@ function storeOn({
       listen();
       return () => listeners.delete(call);
     },
+    onResume(handler, call) {
+      listen();
+      return resumeListeners.add(handler, call);
+    },
+    async resume(handler) {
+      await pool.run(statements.resume, [app, handler]);
+    },
     async counts() {
       const nowMs = clock.monotonicMs();
       if (counted && nowMs - counted.atMs < limits.countsAgeMs) return await counted.counts;
@@ -256,6 +263,7 @@ function storeOn({
     async close() {
       listeners.clear();
       raisedListeners.clear();
+      resumeListeners.clear();
       presence.close();
       await Promise.all([purging, ears?.close(), claims.close(), pool.close()]);
     },

@@ -17,6 +17,7 @@ import nextDue from "./sql/next-due.sql" with { type: "text" };
 import passFence from "./sql/pass-fence.sql" with { type: "text" };
 import purgeKeys from "./sql/purge-keys.sql" with { type: "text" };
 import releaseStuck from "./sql/release-stuck.sql" with { type: "text" };
+import resume from "./sql/resume.sql" with { type: "text" };
 import standAtFence from "./sql/stand-at-fence.sql" with { type: "text" };
 import takeTurn from "./sql/take-turn.sql" with { type: "text" };
 
@@ -45,6 +46,7 @@ export function statementsFor({ schema, idleInTransactionMs, statementTimeoutMs 
     passFence: fill(passFence),
     purgeKeys: fill(purgeKeys),
     releaseStuck: fill(releaseStuck),
+    resume: fill(resume),
     standAtFence: fill(standAtFence),
     takeTurn: fill(takeTurn),
   });

@@ -100,6 +100,10 @@ export interface Store {
   nextDueMs(topics: readonly string[]): Promise<number | null>;
   /** Calls back whenever a row may have become due earlier than known. Returns a function that ends it. */
   onEarlier(call: () => void): () => void;
+  /** Calls back when somebody says that a paused handler shall go on. Returns a function that ends it. */
+  onResume(handler: string, call: () => void): () => void;
+  /** Tells every process of this app that a paused handler shall go on. Errors as `schedule`. */
+  resume(handler: string): Promise<void>;
   /** Counts per topic for metrics; may be up to some seconds old. */
   counts(): Promise<readonly ScheduleCounts[]>;
   close(): Promise<void>;

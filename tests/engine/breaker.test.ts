@@ -146,3 +146,29 @@ test("a run of the breaker's probe that finds no held message takes the next one
   await settled(60);
   expect(consumer.state.broken).toBe(false);
 });
+
+test("it goes on at once when somebody says so, and is paused again when that was wrong", async () => {
+  let broken = true;
+  const deploy = handler({
+    name: "deploy",
+    on: numbers,
+    handle() {
+      if (broken) throw new TypeError("undefined is not a function");
+    },
+  });
+  const { clock } = probeClock();
+  const { log, errors } = alarms();
+  const { send, settled, store, consumer } = await stage(deploy, { clock, log });
+  for (let n = 0; n < 100; n++) await send({ id: String(n), n });
+  await until(() => consumer.state.broken);
+  await store.resume("another");
+  expect(consumer.state.broken).toBe(true);
+  await store.resume("deploy");
+  await until(() => errors.length === 2);
+  expect(consumer.state.broken).toBe(true);
+  broken = false;
+  await store.resume("deploy");
+  const outcomes = await settled(100);
+  expect(outcomes.filter(({ kind }) => kind === "done").length).toBeGreaterThanOrEqual(100 - 3 * least);
+  expect(consumer.state.broken).toBe(false);
+});

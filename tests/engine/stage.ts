@@ -24,7 +24,8 @@ export const doubled = topic("doubled", { schema: Numbered, key: (value) => valu
 export class RecordingStore {
   readonly scheduled: ScheduledMessage[] = [];
   readonly buried: DeadLetter[] = [];
-  readonly fences = createMemoryStore({ clock: systemClock }).fences;
+  readonly #others = createMemoryStore({ clock: systemClock });
+  readonly fences = this.#others.fences;
   fail: (() => CauceError | null) | null = null;
 
   async schedule(messages: readonly ScheduledMessage[]): Promise<number> {
@@ -33,6 +34,14 @@ export class RecordingStore {
     if (failure) throw failure;
     this.scheduled.push(...messages);
     return messages.length;
+  }
+
+  onResume(handler: string, call: () => void): () => void {
+    return this.#others.onResume(handler, call);
+  }
+
+  resume(handler: string): Promise<void> {
+    return this.#others.resume(handler);
   }
 
   async bury(letters: readonly DeadLetter[]): Promise<number> {

@@ -103,6 +103,7 @@ test("a LISTEN that delivers nothing is found out, said once, and bridged by loo
     limits: { probeTimeoutMs: 20, deafRecheckMs: 10, probeEveryMs: 30 },
     call: () => calls.count(),
     raised: () => undefined,
+    resume: () => undefined,
   });
   await calls.reached(6);
   expect(ears.deaf).toBe(true);

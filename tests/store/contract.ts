@@ -216,6 +216,25 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       end();
     });
 
+    test("a word to a handler reaches those who listen for it alone", async () => {
+      const told: string[] = [];
+      const heard = Promise.withResolvers<void>();
+      const ends = [
+        store.onResume("other", () => told.push("other")),
+        store.onResume("h", () => {
+          told.push("h");
+          heard.resolve();
+        }),
+      ];
+      // Listening may only just begin: a word is repeated until it is heard.
+      const again = setInterval(() => void store.resume("h").catch(() => undefined), 50);
+      await store.resume("h");
+      await heard.promise;
+      clearInterval(again);
+      expect(new Set(told)).toEqual(new Set(["h"]));
+      for (const end of ends) end();
+    });
+
     test("counts say what waits, what is due and how old the oldest is, by topic", async () => {
       await store.schedule([
         message({ messageId: "1" }),

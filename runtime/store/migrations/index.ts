@@ -5,6 +5,7 @@
 /// <reference path="../sql.d.ts" />
 import schedule from "./0001-schedule.sql" with { type: "text" };
 import fences from "./0002-fences.sql" with { type: "text" };
+import resume from "./0003-resume.sql" with { type: "text" };
 
 export interface Migration {
   /** Counts up from 1 without gaps. */
@@ -17,4 +18,5 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = Object.freeze([
   { version: 1, name: "schedule", text: schedule },
   { version: 2, name: "fences", text: fences },
+  { version: 3, name: "resume", text: resume },
 ]);
