@@ -14,6 +14,7 @@ import { type PartitionEntry, readList, START, withList } from "./partitions.ts"
 import type { Pump } from "./pump.ts";
 import type { Requests } from "./requests.ts";
 import { type Address, cString, text } from "./symbols.ts";
+import { wakeBrokers } from "./wake-brokers.ts";
 
 export interface AssignmentOptions {
   readonly pump: Pump;
@@ -118,6 +119,7 @@ export class Assignment {
       this.#committable.add(key);
       this.#partitions.set(key, { topic, partition });
     }
+    this.#wakeBrokers();
     this.#everAssigned = true;
     if (!this.#closing) assigned(started);
   }
@@ -136,6 +138,13 @@ export class Assignment {
     if (pump.closed) return;
     const error = withList(pump.library, plain, (list) => this.#tell(list, "unassign"));
     if (error) this.#trouble(error);
+    if (!this.#closing) this.#wakeBrokers();
+  }
+
+  /** A rebalance pauses the partitions that stay, too. */
+  #wakeBrokers(): void {
+    const { pump, requests } = this.#options;
+    wakeBrokers({ pump, requests, partitions: this.partitions });
   }
 
   /** Waits for the owner, at most `drainMs`; events go on being handled meanwhile. */

@@ -21,6 +21,7 @@ import { withList } from "./partitions.ts";
 import { Pump } from "./pump.ts";
 import { Requests } from "./requests.ts";
 import { type Address, cString, type Library, scratch } from "./symbols.ts";
+import { wakeBrokers } from "./wake-brokers.ts";
 
 export interface ConsumerOptions {
   readonly library: Library;
@@ -166,6 +167,8 @@ export class Consumer {
 
   resume(partitions: readonly TopicPartition[]): void {
     this.#switch(partitions, "rd_kafka_resume_partitions");
+    const ours = partitions.filter(({ topic, partition }) => this.#assignment.owns(topic, partition));
+    wakeBrokers({ pump: this.#pump, requests: this.#requests, partitions: ours });
   }
 
   /**
