@@ -3,6 +3,7 @@
  */
 import type { Measurement } from "./harness/measurement.ts";
 import { consumeProduce } from "./measure/consume-produce.ts";
+import { exactlyOnce } from "./measure/exactly-once.ts";
 import { fourHops } from "./measure/four-hops.ts";
 import { jsonHop } from "./measure/json-hop.ts";
 import { jsonPeers } from "./measure/json-peers.ts";
@@ -19,5 +20,6 @@ export const MEASUREMENTS: readonly Measurement[] = [
   slowHandlers,
   ...memory,
   rebalance,
+  exactlyOnce,
   startUp,
 ];

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { deriveId } from "../../runtime/engine/envelope.ts";
 import { faultsOf, type Checked } from "./hop.ts";
 
-const clean: Checked = { missing: 0, repeated: 0, wrong: 0, reordered: 0, samples: [] };
+const clean: Checked = { missing: 0, repeated: 0, wrong: 0, reordered: 0, control: 0, samples: [] };
 const MESSAGES = 1_994;
 const samplesWith = (idOf: (n: number) => string) => [0, 997].map((n) => ({ n, id: idOf(n) }));
 
@@ -25,4 +25,11 @@ test("a message under another id than its input's, or than the derived one, is a
 
 test("messages that come without the id that they should carry are faults", () => {
   expect(faultsOf(clean, { ids: "kept" }, MESSAGES)).toBe(2);
+});
+
+test("a hop that should write in transactions and did not is a fault, and the other way round", () => {
+  const marked = { ...clean, control: 40 };
+  expect(faultsOf(marked, { transactional: true }, MESSAGES)).toBe(0);
+  expect(faultsOf(clean, { transactional: true }, MESSAGES)).toBe(1);
+  expect(faultsOf(marked, {}, MESSAGES)).toBe(1);
 });

@@ -16,6 +16,8 @@ export interface Hop {
   readonly added: 0 | 1;
   /** Whose ids the outputs carry in `ce_id`: their input's, ids derived from it for the output of this name, or nobody's. */
   readonly ids?: "kept" | { readonly derivedFor: string };
+  /** It writes in transactions: a topic without their marks is a fault. */
+  readonly transactional?: boolean;
   /** For the process: what kind of hop this is. */
   readonly variant?: string;
 }
@@ -33,6 +35,8 @@ export interface Checked {
   readonly repeated: number;
   readonly wrong: number;
   readonly reordered: number;
+  /** Offsets without a record: what ends transactions, and what was aborted. */
+  readonly control: number;
   readonly samples: readonly { readonly n: number; readonly id: string }[];
 }
 
@@ -82,15 +86,20 @@ export async function measureHop(stage: Stage, input: Filled, hop: Hop): Promise
 }
 
 /** How many messages are not as they should be. A sample that is not there at all is a fault too. */
-export function faultsOf(checked: Checked, { ids }: Pick<Hop, "ids">, messages: number): number {
-  const { missing, repeated, wrong, reordered, samples } = checked;
+export function faultsOf(
+  checked: Checked,
+  { ids, transactional = false }: Pick<Hop, "ids" | "transactional">,
+  messages: number,
+): number {
+  const { missing, repeated, wrong, reordered, control, samples } = checked;
   const expected = (n: number) => {
     const id = `m-${String(n).padStart(8, "0")}`;
     return typeof ids === "object" ? deriveId(id, ids.derivedFor, 0) : id;
   };
   const otherIds = ids === undefined ? 0 : samples.filter(({ n, id }) => id !== expected(n)).length;
   const absent = ids === undefined ? 0 : Math.max(0, Math.ceil(messages / SAMPLE_EVERY) - samples.length);
-  return missing + repeated + wrong + reordered + otherIds + absent;
+  const otherDelivery = transactional === control > 0 ? 0 : 1;
+  return missing + repeated + wrong + reordered + otherIds + absent + otherDelivery;
 }
 
 /** Starts a TypeScript file of ours with its work. */

@@ -62,15 +62,16 @@ const BARE_LOOP: Hop = {
 /** `cauce handlers` on the project json-hop, with a database and a state folder of its own. */
 export async function runtimeHop(
   stage: Stage,
-  order: "key" | "none",
+  variant: "key" | "none" | "exactly-once",
 ): Promise<{ readonly hop: Hop; readonly close: () => void }> {
   const databaseUrl = await stage.newDatabase();
   const stateDir = mkdtempSync(join(tmpdir(), "cauce-bench-state-"));
   const hop: Hop = {
-    title: "runtime  ",
+    title: variant === "exactly-once" ? "exactly once " : "runtime",
     added: 1,
     ids: { derivedFor: "next" },
-    variant: order,
+    variant,
+    transactional: variant === "exactly-once",
     start: (work) => ({
       command: [process.execPath, join(bench, "..", "runtime", "bin", "cauce.ts"), "handlers"],
       cwd: join(bench, "json-hop"),

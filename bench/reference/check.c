@@ -4,7 +4,7 @@
  *   check BROKERS TOPIC MESSAGES BYTES ADDED EVERY
  *
  * In: a topic on which each of the messages 0 to MESSAGES - 1 of fill.c should lie once, its `n` increased by ADDED. Out: one
- * line of JSON: how many are missing, are there again, or say something else than they should (number or size), how often a
+ * line of JSON: how many offsets hold no record (control records of transactions, and what was aborted), how many are missing, are there again, or say something else than they should (number or size), how often a
  * key's messages lie out of order, and the `ce_id` of every EVERY-th message (EVERY 0: none). Reads what is committed only.
  */
 #include "common.h"
@@ -40,6 +40,12 @@ int main(int argc, char **argv) {
   if (err) FAIL("metadata: %s", rd_kafka_err2str(err));
   int partitions = metadata->topics[0].partition_cnt, ended = 0;
   rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(partitions);
+  int64_t low, high, offsets = 0, records = 0;
+  for (int p = 0; p < partitions; p++) {
+    err = rd_kafka_query_watermark_offsets(consumer, topic, p, &low, &high, 10000);
+    if (err) FAIL("watermarks: %s", rd_kafka_err2str(err));
+    offsets += high - low;
+  }
   for (int p = 0; p < partitions; p++) rd_kafka_topic_partition_list_add(all, topic, p)->offset = RD_KAFKA_OFFSET_BEGINNING;
   rd_kafka_assign(consumer, all);
   rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
@@ -53,6 +59,7 @@ int main(int argc, char **argv) {
       if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) ended++;
       else if (m->err) FAIL("consume: %s", rd_kafka_message_errstr(m));
       else {
+        records++;
         long n = number_in(m, "\"id\":\"m-");
         if (n < 0 || n >= messages || number_in(m, "\"n\":") != n + added || labs((long)m->len - bytes) > 1) wrong++;
         else {
@@ -75,7 +82,8 @@ int main(int argc, char **argv) {
     }
   }
   for (long n = 0; n < messages; n++) missing += !seen[n];
-  printf("],\"missing\":%ld,\"repeated\":%ld,\"wrong\":%ld,\"reordered\":%ld}\n", missing, repeated, wrong, reordered);
+  printf("],\"missing\":%ld,\"repeated\":%ld,\"wrong\":%ld,\"reordered\":%ld,\"control\":%ld}\n", missing, repeated, wrong, reordered,
+         (long)(offsets - records));
   fflush(stdout);
   _exit(0);
 }

@@ -1,7 +1,7 @@
 /**
  * The hop as a user of Cauce writes it, run by `cauce handlers` as any project is.
  *
- * In: WORK, a `HopWork` as JSON; its variant is the order. Out: the lines `first` and `all` with those messages;
+ * In: WORK, a `HopWork` as JSON; its variant is the order, or `exactly-once` (by key). Out: the lines `first` and `all` with those messages;
  * at exit, the window.
  */
 import { handler, topic } from "cauce";
@@ -25,7 +25,8 @@ export default handler({
   name: work.group,
   on: from,
   out: { next },
-  order: work.variant === "key" ? { by: "key", whileRetrying: "skip" } : { by: "none" },
+  order: work.variant === "none" ? { by: "none" } : { by: "key", whileRetrying: "skip" },
+  ...(work.variant === "exactly-once" && { delivery: "exactly-once" as const }),
   concurrency: 1_000,
   handle({ value }, { out }) {
     if (window.seen === 0) process.stdout.write("first\n");
