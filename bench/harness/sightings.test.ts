@@ -23,9 +23,10 @@ test("the longest gap is the longest time between two messages of one key within
   expect(sightings.longestGapMs(["b"], 100, 200)).toBe(0);
 });
 
-test("a key that a second member saw has moved", () => {
-  const sightings = seen(["first", "a 0 1"], ["first", "b 0 1"], ["second", "b 1 2"]);
-  expect(sightings.onlyOf("first")).toEqual(["a"]);
+test("a key that more than one member saw has moved", () => {
+  const sightings = seen(["first", "a 0 1"], ["first", "b 0 1"], ["second", "b 1 2"], ["second", "b 2 3"]);
+  expect(sightings.unmovedSince(0)).toEqual(["a"]);
+  expect(sightings.unmovedSince(2)).toEqual(["b"]);
 });
 
 test("a message that never came, or came after a later one, is a fault", () => {

@@ -31,9 +31,11 @@ export class Sightings {
     await Promise.race([promise, Bun.sleep(LATE_MS)]);
   }
 
-  /** Keys that nobody else has seen. */
-  onlyOf(member: string): readonly string[] {
-    return [...this.#byKey].filter(([, seen]) => seen.every(({ by }) => by === member)).map(([key]) => key);
+  /** Keys that one member alone has seen since then. */
+  unmovedSince(fromMs: number): readonly string[] {
+    const members = (seen: readonly Sighting[]) =>
+      new Set(seen.filter(({ atMs }) => atMs >= fromMs).map(({ by }) => by));
+    return [...this.#byKey].filter(([, seen]) => members(seen).size === 1).map(([key]) => key);
   }
 
   longestGapMs(keys: readonly string[], fromMs: number, forMs: number): number {

@@ -1,14 +1,14 @@
 /**
  * Does a member that joins and leaves hold up the partitions that do not move?
  *
- * In: a stage. Out: the longest time without a message on an unmoved partition while a second member starts, joins, and leaves,
+ * In: a stage. Out: the longest time without a message on an unmoved partition while a third member starts, joins, and leaves,
  * over the longest in a window of the same length in which nothing happens; run by run. Each of 12 partitions gets a message
  * every 20 ms. Every message must come, in order; one may come twice where its partition moved.
  */
 import { join } from "node:path";
 import { partitionOf } from "../../runtime/bus/murmur2.ts";
 import { openLibrary, Producer } from "../../runtime/kafka/index.ts";
-import { type Beside, type ChildOptions, withChild } from "../harness/child.ts";
+import { type ChildOptions, withChild } from "../harness/child.ts";
 import { measurement } from "../harness/measurement.ts";
 import { runtimeEnvironment } from "../harness/runtime-environment.ts";
 import { Sightings } from "../harness/sightings.ts";
@@ -20,8 +20,10 @@ const WINDOW_MS = 10_000;
 const QUICK_WINDOW_MS = 6_000;
 /** The share of the window after which the second member leaves. */
 const STAYS_SHARE = 0.5;
-const SETTLE_MS = 2_000;
+/** Two rebalances of a heartbeat each are over then. */
+const SETTLE_MS = 4_000;
 
+/** Two members, so that partitions of the topic stay where they are, whatever becomes of its retry topic. */
 export const rebalance = measurement(
   {
     name: "rebalance-gap",
@@ -51,26 +53,28 @@ async function measureRun(stage: Stage, databaseUrl: string, run: number) {
     onLine: (line) => (line === "ready" ? ready() : sightings.add(which, line)),
   });
   const feed = await startFeed(stage, from);
-  const [firstReady, secondReady] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const timeline = await withChild(member("first", firstReady.resolve), async (first) => {
+  const [firstReady, secondReady, thirdReady] = [signal(), signal(), signal()];
+  const timeline = await withChild(member("first", firstReady.resolve), async () => {
     await firstReady.promise;
-    await Bun.sleep(SETTLE_MS);
-    const steadyMs = wallMs();
-    await Bun.sleep(windowMs);
-    const disturbedMs = wallMs();
-    await withChild(member("second", secondReady.resolve), async (second: Beside) => {
+    return await withChild(member("second", secondReady.resolve), async () => {
       await secondReady.promise;
-      await Bun.sleep(disturbedMs + windowMs * STAYS_SHARE - wallMs());
-      await second.stop();
+      await Bun.sleep(SETTLE_MS);
+      const steadyMs = wallMs();
+      await Bun.sleep(windowMs);
+      const disturbedMs = wallMs();
+      await withChild(member("third", thirdReady.resolve), async (third) => {
+        await thirdReady.promise;
+        await Bun.sleep(disturbedMs + windowMs * STAYS_SHARE - wallMs());
+        await third.stop();
+      });
+      await Bun.sleep(disturbedMs + windowMs - wallMs());
+      const sent = await feed.stop();
+      await sightings.allOf(sent);
+      return { steadyMs, disturbedMs, sent };
     });
-    await Bun.sleep(disturbedMs + windowMs - wallMs());
-    const sent = await feed.stop();
-    await sightings.allOf(sent);
-    await first.stop();
-    return { steadyMs, disturbedMs, sent };
   });
   await stage.dropTopics(from);
-  const unmoved = sightings.onlyOf("first");
+  const unmoved = sightings.unmovedSince(timeline.steadyMs);
   const steady = sightings.longestGapMs(unmoved, timeline.steadyMs, windowMs);
   const disturbed = sightings.longestGapMs(unmoved, timeline.disturbedMs, windowMs);
   const faults =
@@ -107,6 +111,10 @@ async function startFeed(stage: Stage, topic: string) {
       return new Map(keys.map((key) => [key, n]));
     },
   };
+}
+
+function signal() {
+  return Promise.withResolvers<void>();
 }
 
 function wallMs(): number {
