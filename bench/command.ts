@@ -8,12 +8,14 @@ import { parseArgs } from "node:util";
 import { endChildren } from "./harness/child.ts";
 import type { Benchmark } from "./harness/measurement.ts";
 import { openStage } from "./harness/stage.ts";
+import { describeMachine, keepResults } from "./harness/results.ts";
 import { judge, type Line } from "./harness/verdict.ts";
 import { MEASUREMENTS } from "./list.ts";
 
-const USAGE = `usage: bun run bench [NAME] [--quick] [--brokers HOST:PORT]
+const USAGE = `usage: bun run bench [NAME] [--quick | --keep] [--brokers HOST:PORT]
 
 Without NAME: the list. --quick: 3 pairs and short windows, to try things; proves nothing.
+--keep: puts the lines into bench/results.jsonl, from which \`bun bench/report.ts\` writes docs/performance.md.
 `;
 
 if (import.meta.main) {
@@ -31,18 +33,23 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       quick: { type: "boolean", default: false },
+      keep: { type: "boolean", default: false },
       brokers: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   const [name, ...more] = positionals;
-  if (values.help || more.length > 0) return refuse(USAGE);
+  if (values.help || more.length > 0 || (values.quick && values.keep)) return refuse(USAGE);
   if (name === undefined) {
     write(`${USAGE}\n${list()}`);
     return 0;
   }
-  const lines = await run(name, { quick: values.quick, brokers: values.brokers });
-  if (lines === null) return refuse(`there is no benchmark ${name}\n\n${list()}`);
+  const { quick, brokers, keep } = values;
+  const ran = await run(name, { quick, brokers });
+  if (ran === null) return refuse(`there is no benchmark ${name}\n\n${list()}`);
+  const { lines, versions } = ran;
+  if (keep)
+    keepResults(lines, { day: new Date().toISOString().slice(0, 10), machine: describeMachine(), versions });
   for (const line of lines) write(`${JSON.stringify(line)}\n`);
   return lines.at(-1)?.pass === true ? 0 : 1;
 }
@@ -51,14 +58,17 @@ async function main(): Promise<number> {
 async function run(
   name: string,
   options: { readonly quick: boolean; readonly brokers: string | undefined },
-): Promise<readonly Line[] | null> {
+): Promise<{ readonly lines: readonly Line[]; readonly versions: string } | null> {
   const found = MEASUREMENTS.find(({ benchmarks }) => benchmarks.some((each) => each.name === name));
   if (found === undefined) return null;
   const stage = await openStage({ ...options, say: (line) => void process.stderr.write(`${line}\n`) });
   try {
     const pairs = await found.measure(stage);
     const lines = found.benchmarks.map((each) => judge(each.name, each, pairs.get(each.name) ?? [], options));
-    return lines.toSorted((a, b) => Number(a.name === name) - Number(b.name === name));
+    return {
+      lines: lines.toSorted((a, b) => Number(a.name === name) - Number(b.name === name)),
+      versions: stage.versions,
+    };
   } finally {
     await stage.close();
   }

@@ -3,7 +3,7 @@
  *
  * In: options of the command. Out: a stage; closing it ends all that it started. Never here: what is compared.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -47,6 +47,8 @@ export interface Stage {
   readonly brokers: string;
   /** Path of librdkafka; processes under test get it as CAUCE_LIBRDKAFKA. */
   readonly library: string;
+  /** Of what it is measured with: Bun, librdkafka. */
+  readonly versions: string;
   readonly quick: boolean;
   readonly pairs: number;
   readonly reference: Reference;
@@ -95,6 +97,7 @@ export async function openStage({ brokers, quick, say }: StageOptions): Promise<
   const stage: Stage = {
     brokers: address,
     library: found.path,
+    versions: `Bun ${Bun.version}, librdkafka ${found.version}, ${kafka === undefined ? `a broker at ${address}` : `Apache Kafka ${kafkaVersion()} on one node`}`,
     quick,
     pairs: quick ? QUICK_PAIRS : PAIRS,
     reference,
@@ -159,6 +162,14 @@ export function consumerProperties(): string {
 
 /** As the engine does, and so everybody. */
 export const COMMIT_EVERY_MS = 250;
+
+/** As the tests' broker is fetched. */
+function kafkaVersion(): string {
+  const pom = readFileSync(join(import.meta.dir, "..", "..", "tests", "services", "kafka-pom.xml"), "utf8");
+  return (
+    /<artifactId>kafka_[\d.]+<\/artifactId>\s*<version>([^<]+)</.exec(pom)?.[1] ?? "of an unknown version"
+  );
+}
 
 function seconds(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`;

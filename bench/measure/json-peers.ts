@@ -13,7 +13,7 @@ import type { Pair } from "../harness/verdict.ts";
 import { installPeers } from "../peers/install.ts";
 import { runtimeHop } from "./json-hop.ts";
 
-const MESSAGES = { 256: 1_000_000, 4096: 300_000 } as const;
+const MESSAGES = { 256: 2_000_000, 4096: 400_000 } as const;
 const QUICK_SHARE = 0.1;
 /** With so many the better peer is found. */
 const TRIAL_MESSAGES = 100_000;
