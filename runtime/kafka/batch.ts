@@ -162,7 +162,9 @@ class BatchRecord implements ConsumedRecord {
   }
 
   get timestampMs(): number {
-    return this.#batch.double(this.#index, RECORD.timestampMs);
+    const stamp = this.#batch.double(this.#index, RECORD.timestampMs);
+    if (Number.isNaN(stamp)) throw released(); // only a detached table has no number here
+    return stamp;
   }
 
   get key(): Uint8Array | null {

@@ -22,15 +22,15 @@ export class HeaderBlock {
 
   /** Names and values, in order. Values are views into the batch. */
   read(): RecordHeaders {
-    const { buffer, byteOffset, byteLength } = this.bytes;
-    const view = new DataView(buffer, byteOffset, byteLength);
+    const { bytes } = this;
+    const { buffer, byteOffset } = bytes;
     const headers: [string, Uint8Array | null][] = [];
     let from = 0;
     for (let at = 0; at < this.length; at++) {
-      const nameBytes = view.getInt32(from, true);
-      const valueBytes = view.getInt32(from + 4, true);
+      const nameBytes = i32At(bytes, from);
+      const valueBytes = i32At(bytes, from + 4);
       const start = from + LENGTHS_BYTES + nameBytes;
-      const name = utf8.decode(new Uint8Array(buffer, byteOffset + from + LENGTHS_BYTES, nameBytes));
+      const name = nameAt(bytes, from + LENGTHS_BYTES, nameBytes);
       headers.push([name, valueBytes < 0 ? null : new Uint8Array(buffer, byteOffset + start, valueBytes)]);
       from = start + Math.max(0, valueBytes);
     }
@@ -38,5 +38,37 @@ export class HeaderBlock {
   }
 }
 
+/** Blocks follow values of any length, so their numbers lie anywhere. */
+function i32At(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] ?? 0) |
+    ((bytes[at + 1] ?? 0) << 8) |
+    ((bytes[at + 2] ?? 0) << 16) |
+    ((bytes[at + 3] ?? 0) << 24)
+  );
+}
+
+/** Names repeat in every record: those of a bounded number are found by their bytes, without decoding. */
+const known = new Map<number, { readonly name: string; readonly bytes: Uint8Array }>();
+const MOST_NAMES = 1_000;
+
+function nameAt(bytes: Uint8Array, start: number, length: number): string {
+  let hash = length;
+  for (let at = start; at < start + length; at++) hash = (Math.imul(hash, 31) + (bytes[at] ?? 0)) | 0;
+  const candidate = known.get(hash);
+  if (candidate?.bytes.byteLength === length && isSame(candidate.bytes, bytes, start)) return candidate.name;
+  const own = bytes.slice(start, start + length);
+  const name = utf8.decode(own);
+  if (!candidate && known.size < MOST_NAMES && length <= LONGEST_KEPT) known.set(hash, { name, bytes: own });
+  return name;
+}
+
+function isSame(name: Uint8Array, bytes: Uint8Array, start: number): boolean {
+  for (let at = 0; at < name.byteLength; at++) if (name[at] !== bytes[start + at]) return false;
+  return true;
+}
+
 const LENGTHS_BYTES = 8;
+/** In bytes. */
+const LONGEST_KEPT = 256;
 const utf8 = new TextDecoder();

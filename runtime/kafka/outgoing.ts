@@ -21,8 +21,8 @@ export class OutgoingTable {
   readonly #most: number;
   readonly #records: Table;
   #headers = tableOf(64 * HEADER.size);
-  /** Names of headers whose addresses are in the table: they must live until it has crossed. */
-  #names: Uint8Array[] = [];
+  /** What the table knows by address alone: a record's getter may have made it just now, and nobody else may hold it. */
+  readonly #held: Uint8Array[] = [];
 
   /** A table for at most so many records, used again and again. */
   constructor(most: number) {
@@ -45,7 +45,7 @@ export class OutgoingTable {
   ): void {
     const { doubles, words } = this.#records;
     this.#makeRoom(records, from, count);
-    this.#names.length = 0;
+    this.clear();
     let header = 0;
     for (let at = 0; at < Math.min(count, this.#most); at++) {
       const record = records[from + at];
@@ -63,7 +63,7 @@ export class OutgoingTable {
       words[word + OUTGOING.keyBytes / 4] = key === null ? -1 : key.byteLength;
       words[word + OUTGOING.valueBytes / 4] = value === null ? -1 : value.byteLength;
       if (headers instanceof HeaderBlock) {
-        doubles[double + OUTGOING.headers / 8] = headers.length === 0 ? 0 : addressOf(headers.bytes);
+        doubles[double + OUTGOING.headers / 8] = headers.length === 0 ? 0 : this.#whereIs(headers.bytes);
         words[word + OUTGOING.headerCount / 4] = -headers.length;
       } else {
         doubles[double + OUTGOING.headers / 8] = this.#headers.address + header * HEADER.size;
@@ -71,6 +71,11 @@ export class OutgoingTable {
         for (const [name, bytes] of headers) this.#writeHeader(header++, name, bytes);
       }
     }
+  }
+
+  /** Lets go of the records' bytes, once they have crossed. */
+  clear(): void {
+    this.#held.length = 0;
   }
 
   #writeForwarded(record: ForwardedRecord, double: number, word: number): void {
@@ -89,7 +94,6 @@ export class OutgoingTable {
   #writeHeader(at: number, name: string, value: Uint8Array | null): void {
     const { doubles, words } = this.#headers;
     const bytes = headerName(name);
-    this.#names.push(bytes);
     const double = (at * HEADER.size) / 8;
     const word = (at * HEADER.size) / 4;
     doubles[double + HEADER.name / 8] = this.#whereIs(bytes);
@@ -101,7 +105,10 @@ export class OutgoingTable {
   /** Where bytes lie. Empty ones lie anywhere but at NULL, which would be null. */
   #whereIs(bytes: Uint8Array | null): Address {
     if (bytes === null) return 0;
-    if (bytes.byteLength > 0) return addressOf(bytes);
+    if (bytes.byteLength > 0) {
+      this.#held.push(bytes);
+      return addressOf(bytes);
+    }
     if (isDetached(bytes))
       throw new CauceError("defect", "a record holds bytes of a batch that was released");
     return this.#records.address;

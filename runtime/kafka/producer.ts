@@ -248,6 +248,7 @@ export class Producer {
         this.#topic(topic),
       );
     } catch (error) {
+      this.#table.clear();
       call.failure =
         error instanceof CauceError
           ? error
@@ -256,6 +257,7 @@ export class Producer {
     }
     const answers = this.#book.open(piece.count);
     const { taken, err } = this.#crossing.produce(client, this.#table, piece.count, answers);
+    this.#table.clear();
     if (taken > 0) {
       this.#unanswered.set(answers.id, call);
       call.handed({ answers, count: taken, bytes: piece.bytes });

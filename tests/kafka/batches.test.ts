@@ -99,6 +99,35 @@ for (const crossing of CROSSINGS) {
       expect(again?.headers).toEqual(first.headers);
     });
 
+    test("header names are told apart, also those that look alike to a hash", async () => {
+      const topic = `t-${crypto.randomUUID()}`;
+      cluster.createTopic(topic, 1);
+      // "Aa" and "BB" have the same sum by 31; so has every pair of words made of them.
+      const names = ["AaAa", "BBBB", "AaBB", "BBAa", "", "ä", "AaAa"];
+      const headers = names.map((name) => [name, bytes(name)] as const);
+      await producer.produce([{ topic, key: null, value: null, headers }]);
+      const [record] = await read(topic, 1);
+      expect(record?.headers.map(([name]) => name)).toEqual(names);
+    });
+
+    test("bytes that a record's getter makes at each look live until they have crossed", async () => {
+      const topic = `t-${crypto.randomUUID()}`;
+      cluster.createTopic(topic, 1);
+      const made = Array.from({ length: 400 }, (_, at) => ({
+        topic,
+        key: null,
+        headers: [],
+        get value() {
+          Bun.gc(at % 100 === 99);
+          return new Uint8Array(2_000).fill(at % 251);
+        },
+      }));
+      await producer.produce(made);
+      const records = await read(topic, made.length);
+      const wrong = records.filter(({ value }, at) => value?.some((byte) => byte !== at % 251));
+      expect(wrong).toEqual([]);
+    });
+
     test("a batch larger than was guessed comes whole and in order", async () => {
       const sizes = [1, 100, 200_000, 3, 400_000, 5, 900_000, 7];
       const records = await through(sizes.map((size) => new Uint8Array(size).fill(size % 251)));
@@ -115,6 +144,7 @@ for (const crossing of CROSSINGS) {
       expect(() => taken[0]?.value).toThrow("after its batch was released");
       expect(() => taken[1]?.key).toThrow("after its batch was released");
       expect(() => taken[1]?.headers).toThrow("after its batch was released");
+      expect(() => taken[1]?.timestampMs).toThrow("after its batch was released");
       expect(kept?.byteLength).toBe(0);
       expect(taken[1]?.offset).toBe(1);
       const topic = `t-${crypto.randomUUID()}`;
