@@ -31,6 +31,7 @@ import { LIMITS } from "./limits.ts";
 import type { Settled } from "./outcome.ts";
 import { OwnedPartition, partitionName, type Task } from "./partition.ts";
 import type { Processed, Processing } from "./process.ts";
+import { keyOf } from "./read.ts";
 import { Work } from "./work.ts";
 
 export interface ConsumerOptions extends Omit<Processing, "deadlines"> {
@@ -84,6 +85,8 @@ export class Consumer {
   #loop: Promise<void> = Promise.resolve();
   #skipped = 0;
   #endResume: () => void = () => undefined;
+  /** Whose record came last; undefined once it may be another's. */
+  #lastPartition: OwnedPartition | undefined;
 
   constructor(options: ConsumerOptions) {
     const { concurrency, timeoutMs, batch } = options.handler;
@@ -94,7 +97,7 @@ export class Consumer {
       ...this.#options,
       fence: this.#fence,
       gate: (open) => this.#lanes.gate(open),
-      finished: (task) => this.#finished(task),
+      finished: (task, atMs) => this.#finished(task, atMs),
       over: (task, error) => this.#over(task, error),
     });
     this.#intake = new Intake({
@@ -201,7 +204,7 @@ export class Consumer {
   }
 
   #accept(record: IncomingRecord): void {
-    const partition = this.#partitions.get(partitionName(record));
+    const partition = this.#partitionOf(record);
     if (partition === undefined || !partition.active) return;
     failpoint("consume.taken");
     const ticket = partition.frontier.begin(record.offset);
@@ -212,11 +215,19 @@ export class Consumer {
       return;
     }
     const bytes = (record.value?.byteLength ?? 0) + (record.key?.byteLength ?? 0);
-    const lane = this.#laneOf(record);
-    const task = { record, ticket, partition, bytes, lane, alone: this.#failedBefore(record) };
+    const key = keyOf(record);
+    const lane = this.#laneOf(partition, key);
+    const task = { record, ticket, partition, bytes, key, lane, alone: this.#failedBefore(record) };
     this.#intake.add(task);
-    if (this.#lanes instanceof Batches) this.#lanes.push(partitionName(record), task);
+    if (this.#lanes instanceof Batches) this.#lanes.push(partition.name, task);
     else this.#lanes.push(task);
+  }
+
+  /** Records of one partition come in a row. */
+  #partitionOf({ topic, partition }: IncomingRecord): OwnedPartition | undefined {
+    const last = this.#lastPartition;
+    if (last !== undefined && last.partition === partition && last.topic === topic) return last;
+    return (this.#lastPartition = this.#partitions.get(partitionName({ topic, partition })));
   }
 
   /** Such a message takes no others of its batch with it when it fails again. */
@@ -225,13 +236,16 @@ export class Consumer {
     return handler.batch !== null && record.topic === names.retryTopic && readEnvelope(record).attempts > 0;
   }
 
-  /** The lane also spans the retry topic: one key, one lane, whichever way its messages come. */
-  #laneOf(record: IncomingRecord): string | null {
+  /**
+   * The lane also spans the retry topic: one key, one lane, whichever way its messages come. Keys that are no UTF-8 may share one,
+   * which costs them time and no order.
+   */
+  #laneOf(partition: OwnedPartition, key: string | null): string | null {
     switch (this.#options.handler.order.by) {
       case "partition":
-        return partitionName(record);
+        return partition.name;
       case "key":
-        return record.key === null ? null : Buffer.from(record.key).toString("latin1");
+        return key;
       case "none":
         return null;
     }
@@ -252,9 +266,9 @@ export class Consumer {
   }
 
   /** A message is settled for good: its offset may move. */
-  #finished({ partition, ticket }: Task): void {
+  #finished({ partition, ticket }: Task, atMs: number): void {
     partition.frontier.finish(ticket);
-    partition.progressMs = this.#options.clock.monotonicMs();
+    partition.progressMs = atMs;
     this.#committer.dirty(partition);
   }
 
@@ -303,7 +317,8 @@ export class Consumer {
     this.#fence?.read();
     for (const assigned of partitions) {
       const partition = new OwnedPartition(assigned);
-      this.#partitions.set(partitionName(partition), partition);
+      this.#partitions.set(partition.name, partition);
+      this.#lastPartition = undefined;
       if (partition.restored.length > 0)
         this.#options.log.info("goes on above the commit: what was finished there is not run again", {
           handler: this.#options.handler.name,
@@ -340,8 +355,9 @@ export class Consumer {
   #forget(partition: OwnedPartition): void {
     partition.abandon();
     this.#committer.forget(partition);
-    const name = partitionName(partition);
+    const { name } = partition;
     if (this.#partitions.get(name) === partition) this.#partitions.delete(name);
+    this.#lastPartition = undefined;
   }
 
   #owned(partitions: readonly TopicPartition[]): OwnedPartition[] {

@@ -5,7 +5,7 @@
  * `traceparent`, plus three counters of our own. Records without any of it are accepted: their coordinates are their id.
  * Never here: keys and values.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { IncomingRecord, RecordHeaders } from "../bus/bus.ts";
 import type { Place } from "../store/fences.ts";
 
@@ -40,7 +40,7 @@ export interface NewEnvelope extends Omit<Envelope, "place"> {
 /** A counter above this is no count but damage. */
 const HIGHEST_COUNT = 1_000_000;
 const LONGEST_ID = 256;
-const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 const text = new TextDecoder("utf-8");
 const utf8 = new TextEncoder();
@@ -108,41 +108,64 @@ function coordinatesOf({ topic, partition, offset, timestampMs }: IncomingRecord
 
 /** Headers of a message that is made here. */
 export function writeEnvelope(envelope: NewEnvelope): RecordHeaders {
-  const headers: [string, Uint8Array][] = [
-    ["ce_specversion", constant("1.0")],
+  const headers: Header[] = [
+    SPECVERSION,
     ["ce_id", utf8.encode(envelope.id)],
-    ["ce_source", constant(envelope.source)],
-    ["ce_type", constant(envelope.type)],
-    ["ce_time", utf8.encode(new Date(envelope.bornAtMs).toISOString())],
-    ["content-type", constant(envelope.contentType)],
+    sources.of(envelope.source),
+    types.of(envelope.type),
+    timeOf(envelope.bornAtMs),
+    contentTypes.of(envelope.contentType),
   ];
   if (envelope.traceparent !== null) headers.push(["traceparent", utf8.encode(envelope.traceparent)]);
   if (envelope.schema > 1) headers.push(["cauce_schema", utf8.encode(String(envelope.schema))]);
-  return headers.concat(counterHeaders(envelope));
+  addCounters(headers, envelope);
+  return headers;
 }
 
-/** Names of handlers, topics and content types: few, and the same for every message. */
-const constants = new Map<string, Uint8Array>();
-const MOST_CONSTANTS = 1_000;
+type Header = RecordHeaders[number];
 
-function constant(value: string): Uint8Array {
-  let bytes = constants.get(value);
-  if (bytes === undefined) {
-    bytes = utf8.encode(value);
-    if (constants.size < MOST_CONSTANTS) constants.set(value, bytes);
+/** Headers whose values are few and the same for every message: names of handlers, topics, content types. */
+class Constants {
+  readonly #name: string;
+  readonly #known = new Map<string, Header>();
+
+  constructor(name: string) {
+    this.#name = name;
   }
-  return bytes;
+
+  of(value: string): Header {
+    let header = this.#known.get(value);
+    if (header === undefined) {
+      header = [this.#name, utf8.encode(value)];
+      if (this.#known.size < MOST_CONSTANTS) this.#known.set(value, header);
+    }
+    return header;
+  }
+}
+
+const MOST_CONSTANTS = 1_000;
+const SPECVERSION: Header = ["ce_specversion", utf8.encode("1.0")];
+const sources = new Constants("ce_source");
+const types = new Constants("ce_type");
+const contentTypes = new Constants("content-type");
+
+/** Messages that are made together are born in the same millisecond. */
+let lastTime: { readonly atMs: number; readonly header: Header } | null = null;
+
+function timeOf(bornAtMs: number): Header {
+  if (lastTime?.atMs !== bornAtMs) {
+    const header: Header = ["ce_time", utf8.encode(new Date(Math.max(0, bornAtMs)).toISOString())];
+    lastTime = { atMs: bornAtMs, header };
+  }
+  return lastTime.header;
 }
 
 /** A record's own headers with other counters, and an id where it had none: what travels through a retry. */
 export function withCounters(record: IncomingRecord, envelope: Envelope, counters: Counters): RecordHeaders {
-  const kept = record.headers.filter(([name]) => !REPLACED.has(name));
-  return [
-    ...kept,
-    ["ce_id", utf8.encode(envelope.id)],
-    ["ce_time", utf8.encode(new Date(Math.max(0, envelope.bornAtMs)).toISOString())],
-    ...counterHeaders(counters),
-  ];
+  const headers = record.headers.filter(([name]) => !REPLACED.has(name));
+  headers.push(["ce_id", utf8.encode(envelope.id)], timeOf(envelope.bornAtMs));
+  addCounters(headers, counters);
+  return headers;
 }
 
 /** The header of a message's place at a fence: the fence's number and the turn, such as `17/3`. */
@@ -171,23 +194,24 @@ function readPlace(words: string): Place | null {
  * carries the same id.
  */
 export function deriveId(inputId: string, output: string, index: number): string {
-  return createHash("sha256").update(`${inputId}\u001f${output}\u001f${index}`).digest("hex").slice(0, 32);
+  // In one call: a third of what a hash object costs.
+  return hash("sha256", `${inputId}\u001f${output}\u001f${index}`, "hex").slice(0, 32);
 }
+
+/** W3C's word for an invalid span. */
+const NO_SPAN = "0000000000000000";
 
 /** A traceparent for an output: the same trace, and a span that follows from the output's id. */
 export function childTrace(traceparent: string | null, outputId: string): string | null {
-  const match = traceparent === null ? null : TRACEPARENT.exec(traceparent);
-  if (!match) return null;
+  if (traceparent === null || !TRACEPARENT.test(traceparent)) return null;
   const span = outputId.slice(0, 16);
-  return `00-${match[1]}-${/^0*$/.test(span) ? "0000000000000001" : span}-${match[3]}`;
+  return `${traceparent.slice(0, 36)}${span === NO_SPAN ? "0000000000000001" : span}${traceparent.slice(52)}`;
 }
 
-function counterHeaders({ attempts, deferrals, delivery }: Counters): [string, Uint8Array][] {
-  const headers: [string, Uint8Array][] = [];
+function addCounters(headers: Header[], { attempts, deferrals, delivery }: Counters): void {
   if (attempts > 0) headers.push(["cauce_attempts", utf8.encode(String(attempts))]);
   if (deferrals > 0) headers.push(["cauce_deferrals", utf8.encode(String(deferrals))]);
   if (delivery > 0) headers.push(["cauce_delivery", utf8.encode(String(delivery))]);
-  return headers;
 }
 
 function count(bytes: Uint8Array): number {

@@ -62,7 +62,7 @@ export class Fence {
     if (record.key === null) return "run";
     if (envelope.place !== null) return this.#takeTurn(record, envelope.place);
     if (this.#reading !== null) return this.#reading.then(() => this.admit(record, envelope));
-    const key = keyOf(record.key);
+    const key = keyName(record.key);
     return this.#keys === null || this.#keys.has(key) ? this.#hold(key, record, envelope) : "run";
   }
 
@@ -70,7 +70,7 @@ export class Fence {
   passes({ key }: IncomingRecord, { place }: Envelope): boolean {
     if (key === null) return true;
     if (place !== null || this.#reading !== null || this.#keys === null) return false;
-    return this.#keys.size === 0 || !this.#keys.has(keyOf(key));
+    return this.#keys.size === 0 || !this.#keys.has(keyName(key));
   }
 
   /** The store as *settle* sees it: a retry that has no place yet fences its key; all else is written as ever. */
@@ -95,7 +95,7 @@ export class Fence {
 
   async #raise(messages: readonly ScheduledMessage[]): Promise<number> {
     const standings = await this.#options.fences.raise(messages);
-    for (const { record } of messages) if (record.key !== null) this.#remember(keyOf(record.key));
+    for (const { record } of messages) if (record.key !== null) this.#remember(keyName(record.key));
     return standings.filter((standing) => standing !== "known").length;
   }
 
@@ -103,7 +103,7 @@ export class Fence {
     const standing = await this.#options.fences.takeTurn(place);
     if (standing === "free") return "run";
     if (standing === "gone") return "without_place";
-    if (record.key !== null) this.#remember(keyOf(record.key));
+    if (record.key !== null) this.#remember(keyName(record.key));
     return "elsewhere";
   }
 
@@ -149,7 +149,7 @@ export class Fence {
       this.#raisedMeanwhile = [];
       try {
         const keys = await fences.keys(handler, LIMITS.fencedKeys);
-        this.#keys = keys === null ? null : new Set([...keys.map(keyOf), ...this.#raisedMeanwhile]);
+        this.#keys = keys === null ? null : new Set([...keys.map(keyName), ...this.#raisedMeanwhile]);
       } catch (error) {
         // Without an answer every message asks: the database is away, so they wait there.
         this.#keys = null;
@@ -164,6 +164,6 @@ export class Fence {
   }
 }
 
-function keyOf(key: Uint8Array): string {
+function keyName(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }

@@ -72,7 +72,8 @@ export class Hold {
 
   /** A run ended. `failed` is null where it says nothing about the handler's own code. */
   note(messageId: string, failed: boolean | null, error: string): void {
-    if (failed === null || !this.#breaker.note(messageId, failed, this.#nowMs)) return;
+    // Only a failure can open it, so only a failure needs the time.
+    if (failed === null || !this.#breaker.note(messageId, failed, failed ? this.#nowMs : 0)) return;
     const { handler, log, gate } = this.#options;
     log.error("a handler fails at most messages and is paused; offsets are kept, no attempts are spent", {
       handler,

@@ -58,6 +58,7 @@ function intakeOf(count: number, concurrency = 1) {
         ticket: { offset: 0, finished: false },
         partition,
         bytes,
+        key: null,
         lane: null,
         alone: false,
       };

@@ -23,6 +23,8 @@ export class Intake {
   readonly #inTotal: number;
   #records = 0;
   #bytes = 0;
+  /** Records of paused partitions. */
+  #setAside = 0;
   #freed: (() => void) | null = null;
 
   constructor(options: IntakeOptions) {
@@ -37,19 +39,15 @@ export class Intake {
 
   /** How many more records may be taken now; 0 or less means none. Those of paused partitions do not count. */
   get room(): number {
-    if (this.#bytes >= LIMITS.bufferedBytes) return 0;
-    let setAside = 0;
-    for (const partition of this.#options.partitions()) if (partition.paused) setAside += partition.buffered;
-    return this.#inTotal - this.#records + setAside;
+    return this.#bytes >= LIMITS.bufferedBytes ? 0 : this.#inTotal - this.#records + this.#setAside;
   }
 
   add({ partition, bytes }: Task): void {
     partition.buffered++;
     this.#records++;
     this.#bytes += bytes;
-    if (partition.paused || partition.frontier.held < LIMITS.mostAboveFrontier) return;
-    partition.paused = true;
-    this.#options.pause([partition]);
+    if (partition.paused) this.#setAside++;
+    else if (partition.frontier.held >= LIMITS.mostAboveFrontier) this.#pause([partition]);
   }
 
   remove(task: Task): void {
@@ -57,14 +55,28 @@ export class Intake {
     partition.buffered--;
     this.#records--;
     this.#bytes -= task.bytes;
-    const workedOff =
-      partition.buffered <= this.#perPartition / 2 && partition.frontier.held <= LIMITS.mostAboveFrontier / 2;
-    if (partition.paused && partition.active && workedOff) {
-      partition.paused = false;
-      this.#options.resume(partition);
+    if (partition.paused) {
+      this.#setAside--;
+      if (partition.active && this.#workedOff(partition)) {
+        partition.paused = false;
+        this.#setAside -= partition.buffered;
+        this.#options.resume(partition);
+      }
     }
     // A quarter at a time: taking record by record would cost a crossing each.
-    if (this.#records === 0 || this.room >= this.#inTotal / 4) this.wake();
+    if (this.#freed !== null && (this.#records === 0 || this.room >= this.#inTotal / 4)) this.wake();
+  }
+
+  #workedOff({ buffered, frontier }: OwnedPartition): boolean {
+    return buffered <= this.#perPartition / 2 && frontier.held <= LIMITS.mostAboveFrontier / 2;
+  }
+
+  #pause(partitions: readonly OwnedPartition[]): void {
+    for (const partition of partitions) {
+      partition.paused = true;
+      this.#setAside += partition.buffered;
+    }
+    this.#options.pause(partitions);
   }
 
   /** Resolves when there is room worth taking for, or when something stood still and was set aside. */
@@ -91,7 +103,6 @@ export class Intake {
       (partition) =>
         !partition.paused && partition.buffered >= this.#perPartition && partition.progressMs <= sinceMs,
     );
-    for (const partition of stalled) partition.paused = true;
-    if (stalled.length > 0) this.#options.pause(stalled);
+    if (stalled.length > 0) this.#pause(stalled);
   }
 }

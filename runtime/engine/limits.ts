@@ -3,7 +3,7 @@
  */
 export const LIMITS = {
   /** Records that one `take` may return. */
-  takeRecords: 500,
+  takeRecords: 1_000,
   /** After taking for so long the event loop gets its turn: handlers that make no promise would keep it. */
   turnMs: 4,
   /**

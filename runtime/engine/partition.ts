@@ -12,6 +12,8 @@ export interface Task {
   readonly ticket: Ticket;
   readonly partition: OwnedPartition;
   readonly bytes: number;
+  /** The record's key in UTF-8. */
+  readonly key: string | null;
   /** Tasks of one lane run one at a time; null where order does not matter. */
   readonly lane: string | null;
   /** Never in a batch with others. */
@@ -21,6 +23,8 @@ export interface Task {
 export class OwnedPartition implements TopicPartition, Interruption {
   readonly topic: string;
   readonly partition: number;
+  /** See `partitionName`. */
+  readonly name: string;
   /** Which log its offsets count, where the bus can tell. */
   readonly life: string | null;
   /** What its last owner had finished above its commit. */
@@ -47,6 +51,7 @@ export class OwnedPartition implements TopicPartition, Interruption {
   constructor({ topic, partition, committed, metadata = "", life }: AssignedPartition) {
     this.topic = topic;
     this.partition = partition;
+    this.name = partitionName(this);
     this.life = life ?? null;
     this.restored =
       committed === undefined || life === undefined

@@ -12,7 +12,7 @@ import { outcomeOf, unreadable } from "./conclude.ts";
 import { checkReturned, emit, listOf } from "./emit.ts";
 import { readEnvelope, type Envelope } from "./envelope.ts";
 import { concluded, contextOf, decide, postponed, type Processed, type Processing } from "./process.ts";
-import { messageOf, readValue } from "./read.ts";
+import { keyOf, messageOf, readValue } from "./read.ts";
 import { Run, type Interruption } from "./run.ts";
 
 /** A record that a handler may see. */
@@ -43,7 +43,7 @@ export async function processBatch(
     const read = await readValue(record, processing.handler.on);
     const { value } = read;
     if (read.readable) {
-      const message = messageOf(record, envelope, { topic: processing.handler.on.name, value });
+      const message = messageOf(envelope, { topic: processing.handler.on.name, key: keyOf(record), value });
       readables.push({ at, record, envelope, value, message });
     } else {
       const outcome = unreadable(read.thrown, record, envelope, processing);

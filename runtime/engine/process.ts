@@ -17,7 +17,7 @@ import { outcomeOf, unreadable } from "./conclude.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { LIMITS } from "./limits.ts";
 import type { Outcome } from "./outcome.ts";
-import { messageOf, readValue, type Read } from "./read.ts";
+import { keyOf, messageOf, readValue, type Read } from "./read.ts";
 import { decideRetry, type Verdict } from "./retry.ts";
 import { Run, type Interruption } from "./run.ts";
 
@@ -47,10 +47,15 @@ export interface Processed {
   readonly emissions: readonly Emission[];
 }
 
-/** One run of one record. */
-interface Attempt {
-  readonly record: IncomingRecord;
+/** What is known of a record before it is run, where somebody has looked already. */
+export interface Known {
   readonly envelope: Envelope;
+  readonly key: string | null;
+}
+
+/** One run of one record. */
+interface Attempt extends Known {
+  readonly record: IncomingRecord;
   readonly value: unknown;
   readonly processing: Processing;
   readonly interruption: Interruption;
@@ -64,28 +69,28 @@ export function processRecord(
   record: IncomingRecord,
   processing: Processing,
   interruption: Interruption,
-  envelope: Envelope = readEnvelope(record),
+  { envelope, key }: Known = { envelope: readEnvelope(record), key: keyOf(record) },
 ): Processed | Promise<Processed> {
   const later = postponed(record, envelope, processing);
   if (later !== null) return later;
   const read = readValue(record, processing.handler.on);
-  return read instanceof Promise
-    ? read.then((value) => runRead(value, { record, envelope, processing, interruption }))
-    : runRead(read, { record, envelope, processing, interruption });
+  if (!(read instanceof Promise))
+    return runRead(read, { record, envelope, key, value: read.value, processing, interruption });
+  return read.then((late) =>
+    runRead(late, { record, envelope, key, value: late.value, processing, interruption }),
+  );
 }
 
-function runRead(read: Read, of: Omit<Attempt, "value">): Processed | Promise<Processed> {
-  const { record, envelope, processing, interruption } = of;
+function runRead(read: Read, attempt: Attempt): Processed | Promise<Processed> {
+  const { record, envelope, key, value, processing, interruption } = attempt;
   const { handler, deadlines } = processing;
-  const { value } = read;
-  const attempt = { record, envelope, value, processing, interruption };
   if (!read.readable) return concluded(attempt, unreadable(read.thrown, record, envelope, processing));
   failpoint("process.decoded");
   processing.started?.(envelope, value);
   const { out, made } = emittersFor(handler.out);
   const run = new Run({ deadlines, timeoutMs: handler.timeoutMs, interruption });
   try {
-    const message = messageOf(record, envelope, { topic: handler.on.name, value });
+    const message = messageOf(envelope, { topic: handler.on.name, key, value });
     const context = contextOf(run, processing, { out, id: envelope.id });
     const returned = run.of(() => handler.handle(message, context));
     return returned instanceof Promise

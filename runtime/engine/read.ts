@@ -36,16 +36,20 @@ function readable(value: unknown): Read {
   return { readable: true, value };
 }
 
+/** A record's key in UTF-8, or null. */
+export function keyOf({ key }: IncomingRecord): string | null {
+  return key === null ? null : utf8.decode(key);
+}
+
 /** The message that a handler sees. */
 export function messageOf(
-  record: IncomingRecord,
   envelope: Envelope,
-  { topic, value }: { readonly topic: string; readonly value: unknown },
+  { topic, key, value }: { readonly topic: string; readonly key: string | null; readonly value: unknown },
 ): Message {
   return {
     id: envelope.id,
     value,
-    key: record.key === null ? null : utf8.decode(record.key),
+    key,
     topic,
     attempt: envelope.attempts + 1,
     deferrals: envelope.deferrals,

@@ -26,8 +26,8 @@ export interface WorkOptions extends ConsumerOptions, Processing {
   readonly gate: (open: boolean) => void;
   /** Of a handler that holds keys back while one of their messages waits. */
   readonly fence: Fence | null;
-  /** Told of each message that is settled for good. */
-  readonly finished: (task: Task) => void;
+  /** Told of each message that is settled for good, and when, on the monotonic clock. */
+  readonly finished: (task: Task, atMs: number) => void;
   /**
    * Told once of each task given to `start`: nothing of it runs any more. With what ended it where it was not settled: CauceError
    * `aborted` when its partition ended, all else is a defect.
@@ -93,14 +93,14 @@ export class Work {
    */
   start(task: Task): void {
     const { clock, fence } = this.#options;
-    const { record, partition } = task;
+    const { record, key, partition } = task;
     const envelope = readEnvelope(record);
     if (this.#hold.open || (fence !== null && !fence.passes(record, envelope))) {
       this.#goOn(task, this.run([task]));
       return;
     }
     const startedMs = clock.monotonicMs();
-    const work = () => processRecord(record, this.#options, partition, envelope);
+    const work = () => processRecord(record, this.#options, partition, { envelope, key });
     const processed = this.#watched(task, work);
     if (!(processed instanceof Promise)) this.#decided(task, processed, startedMs);
     else
@@ -213,7 +213,7 @@ export class Work {
         case "without_place":
           return [{ ...task, record: standingNowhere(record) }];
         case "elsewhere":
-          this.#options.finished(task);
+          this.#options.finished(task, this.#options.clock.monotonicMs());
           return [];
         case "full":
           if (!(await this.#waitForRoom(task, tries))) return [];
@@ -258,9 +258,10 @@ export class Work {
 
   #tell({ task, processed, startedMs }: ReadyAnswer, carriedOut: Settled): void {
     const { clock, handler, watch, settled, finished } = this.#options;
+    const nowMs = clock.monotonicMs();
     watch?.settled(handler.name, task.record);
-    settled?.(processed, carriedOut, clock.monotonicMs() - startedMs);
-    finished(task);
+    settled?.(processed, carriedOut, nowMs - startedMs);
+    finished(task, nowMs);
   }
 
   async #process(tasks: readonly Task[]): Promise<readonly Answer[]> {

@@ -25,7 +25,7 @@ export const json: Codec = {
   contentType: "application/json",
   decode(bytes) {
     const text = decodeUtf8(bytes);
-    if (depthOf(text) > DEEPEST_JSON) {
+    if (mayNestDeeper(text) && depthOf(text) > DEEPEST_JSON) {
       throw new CauceError("undecodable", `the value nests deeper than ${DEEPEST_JSON} levels`);
     }
     try {
@@ -55,6 +55,15 @@ function decodeUtf8(bytes: Uint8Array): string {
   } catch (cause) {
     throw new CauceError("undecodable", `the value's ${bytes.byteLength} bytes are not UTF-8`, { cause });
   }
+}
+
+/** No text nests deeper than it opens brackets: few are found by native search, in a tenth of the time of a pass. */
+function mayNestDeeper(text: string): boolean {
+  let left = DEEPEST_JSON;
+  for (const bracket of ["{", "["])
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1))
+      if (--left < 0) return true;
+  return false;
 }
 
 /** How deep brackets nest outside of strings; an upper bound for broken JSON. One pass, no recursion. */

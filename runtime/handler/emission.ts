@@ -57,7 +57,7 @@ export function emittersFor(outputs: Outputs): {
 } {
   const made: Emission[] = [];
   const out: Record<string, (value: unknown, options?: EmitOptions) => Emission> = Object.create(null);
-  for (const [output, topic] of Object.entries(outputs)) {
+  for (const [output, topic] of entriesOf(outputs)) {
     out[output] = (value, options = {}) => {
       const afterMs = options.after === undefined ? null : durationMs(options.after);
       const emission = Object.freeze({ output, topic, value, afterMs, reason: options.reason ?? "after" });
@@ -66,4 +66,13 @@ export function emittersFor(outputs: Outputs): {
     };
   }
   return { out, made };
+}
+
+/** A handler's outputs never change: they are listed once. */
+const listed = new WeakMap<Outputs, readonly (readonly [string, AnyTopic])[]>();
+
+function entriesOf(outputs: Outputs): readonly (readonly [string, AnyTopic])[] {
+  let entries = listed.get(outputs);
+  if (entries === undefined) listed.set(outputs, (entries = Object.entries(outputs)));
+  return entries;
 }

@@ -52,6 +52,9 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
       })),
     ),
   );
+  // Of handlers and topics that are declared: few.
+  const settledBy = new Map<string, ReturnType<typeof metrics.settledBy>>();
+  const publishedOn = new Map<string, ReturnType<typeof metrics.publishedOn>>();
   return {
     /** What the door needs. */
     door: {
@@ -62,10 +65,10 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
     },
     /** A message was settled. */
     settled(handler: string, outcome: Settled, durationMs: number) {
-      metrics.outcome({ handler, outcome: outcome.kind });
-      metrics.handlerDuration({ handler, durationMs });
+      remembered(settledBy, handler, metrics.settledBy)(outcome.kind, durationMs);
       if (outcome.kind === "done")
-        for (const { record } of outcome.publish) metrics.published({ topic: record.topic });
+        for (const { record } of outcome.publish)
+          remembered(publishedOn, record.topic, metrics.publishedOn)();
     },
     /** The scheduler published these rows. */
     published: (due: readonly DueMessage[]) => {
@@ -79,6 +82,12 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
       heartbeat.stop();
     },
   };
+}
+
+function remembered<Made>(known: Map<string, Made>, name: string, make: (name: string) => Made): Made {
+  let made = known.get(name);
+  if (made === undefined) known.set(name, (made = make(name)));
+  return made;
 }
 
 /** Ready: every consumer has its assignment, and broker and database answer. */

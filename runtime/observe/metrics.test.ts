@@ -72,8 +72,7 @@ describe("the text of a scrape", () => {
   test("every line is a comment or a sample", async () => {
     const { registry } = given();
     const metrics = metricsFor(registry);
-    metrics.outcome({ handler: "a", outcome: "done" });
-    metrics.handlerDuration({ handler: "a", durationMs: 1_500 });
+    metrics.settledBy("a")("done", 1_500);
     metrics.lateness(20);
     metrics.httpRequest({ route: "/q/:id", method: "GET", status: 200, durationMs: 3 });
     metrics.lag.readFrom(() => [{ labels: { handler: "a", topic: "t", partition: "0" }, value: 7 }]);

@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../ground/clock.ts";
 import { CauceError } from "../ground/errors.ts";
-import { expose, formatValue, type Family, type Sample } from "./exposition.ts";
+import { expose, formatValue, type Family, type Labels, type Sample } from "./exposition.ts";
 import { pick, SeriesMap } from "./series.ts";
 
 export type LabelsOf<L extends string> = Readonly<Record<L, string>>;
@@ -20,6 +20,8 @@ export interface Declaration<L extends string> {
 export interface Counter<L extends string> {
   /** Adds to a series; default 1. Negative and non-finite amounts are ignored: a counter only grows. */
   add(labels: LabelsOf<L>, amount?: number): void;
+  /** The same for one series that is asked for often. */
+  series(labels: LabelsOf<L>): (amount?: number) => void;
 }
 export interface Reading<L extends string> {
   readonly labels: LabelsOf<L>;
@@ -36,6 +38,8 @@ export interface Gauge<L extends string> {
 }
 export interface Histogram<L extends string> {
   observe(labels: LabelsOf<L>, value: number): void;
+  /** The same for one series that is asked for often. */
+  series(labels: LabelsOf<L>): (value: number) => void;
 }
 
 export interface Registry {
@@ -90,11 +94,13 @@ export function createRegistry({ clock, mostSeries = 1_000, readMs = 2_000 }: Re
         type: "counter",
         samples: series.samples(({ value }) => value),
       }));
-      return {
-        add(of, amount = 1) {
-          if (amount >= 0 && Number.isFinite(amount)) series.at(of).value += amount;
-        },
+      const seriesOf = (of: Labels) => {
+        const one = series.at(of);
+        return (amount = 1) => {
+          if (amount >= 0 && Number.isFinite(amount)) one.value += amount;
+        };
       };
+      return { add: (of, amount) => seriesOf(of)(amount), series: seriesOf };
     },
 
     gauge({ name, help, labels }) {
@@ -138,16 +144,17 @@ export function createRegistry({ clock, mostSeries = 1_000, readMs = 2_000 }: Re
         type: "histogram",
         samples: histogramSamples(series, bounds),
       }));
-      return {
-        observe(of, value) {
+      const seriesOf = (of: Labels) => {
+        const one = series.at(of);
+        return (value: number) => {
           if (!Number.isFinite(value)) return;
-          const one = series.at(of);
           const bucket = bounds.findIndex((bound) => value <= bound);
           one.counts[bucket] = (one.counts[bucket] ?? 0) + 1;
           one.sum += value;
           one.count += 1;
-        },
+        };
       };
+      return { observe: (of, value) => seriesOf(of)(value), series: seriesOf };
     },
 
     async text() {

@@ -88,15 +88,24 @@ export function metricsFor(registry: Registry) {
   const storeConnected = upOrDown(registry, "cauce_store_connected", "Does Postgres answer? 1 or 0.");
 
   return {
-    /** A message was settled. */
-    outcome: (of: { readonly handler: string; readonly outcome: "done" | "retry" | "dead" }) =>
-      outcomes.add(of),
-    /** A handler's run ended, however it ended. */
-    handlerDuration: ({ handler, durationMs }: { readonly handler: string; readonly durationMs: number }) =>
-      durations.observe({ handler }, durationMs / 1_000),
+    /** For each message that a handler settles: what became of it, and how long its run took. Made once a handler. */
+    settledBy: (handler: string) => {
+      const duration = durations.series({ handler });
+      const counts = {
+        done: outcomes.series({ handler, outcome: "done" }),
+        retry: outcomes.series({ handler, outcome: "retry" }),
+        dead: outcomes.series({ handler, outcome: "dead" }),
+      };
+      return (outcome: keyof typeof counts, durationMs: number) => {
+        counts[outcome]();
+        duration(durationMs / 1_000);
+      };
+    },
     /** Records were acknowledged by the broker. */
     published: ({ topic, count = 1 }: { readonly topic: string; readonly count?: number }) =>
       published.add({ topic }, count),
+    /** The same, one by one, for a topic of which many are. */
+    publishedOn: (topic: string) => published.series({ topic }),
     /** Due rows were published. */
     scheduledPublished: ({ topic, count = 1 }: { readonly topic: string; readonly count?: number }) =>
       scheduled.add({ topic }, count),
