@@ -210,6 +210,7 @@ export class Consumer {
     const ticket = partition.frontier.begin(record.offset);
     if (partition.frontier.wasFinished(record.offset)) {
       this.#skipped++;
+      this.#work.finishedBefore(record);
       partition.frontier.finish(ticket);
       this.#committer.dirty(partition);
       return;

@@ -4,6 +4,7 @@
  * In: how runs ended. Out: who may go on, and when; an alarm in the log. Offsets stay where they are and no attempt is
  * spent meanwhile: what failed is run again. Never here: when a breaker opens (breaker.ts).
  */
+import type { IncomingRecord } from "../bus/bus.ts";
 import type { Clock } from "../ground/clock.ts";
 import type { Log } from "../ground/log.ts";
 import { Breaker } from "./breaker.ts";
@@ -28,6 +29,7 @@ export class Hold {
   #cancel: (() => void) | null = null;
   /** A probe is due and none is held: the next new run is it. */
   #inviting = false;
+  #probes = 0;
 
   constructor(options: HoldOptions) {
     this.#options = options;
@@ -84,6 +86,11 @@ export class Hold {
     this.#arm();
   }
 
+  /** An earlier owner had finished this message: its handler works on such, whatever is left over. */
+  finishedBefore({ topic, partition, offset }: IncomingRecord): void {
+    this.#breaker.note(`${topic}/${partition}/${offset}`, false, 0);
+  }
+
   /** The probe ended. */
   probed(failed: boolean | null, error: string): void {
     const { handler, log } = this.#options;
@@ -124,7 +131,10 @@ export class Hold {
 
   #arm(): void {
     const inMs = this.#breaker.probeInMs(this.#nowMs);
-    if (inMs === null || this.#cancel !== null) return;
+    if (inMs !== null && this.#cancel === null) this.#look(inMs);
+  }
+
+  #look(inMs: number): void {
     this.#cancel = this.#options.clock.after(inMs, () => {
       this.#cancel = null;
       this.#probeNow();
@@ -140,12 +150,13 @@ export class Hold {
       return;
     }
     const [first] = this.#held;
-    if (first === undefined) {
-      this.#inviting = true;
-      this.#options.gate();
-    } else {
+    // Every second probe is a message that was not held: those that are may be the few that fail at first, every one of them.
+    const invites = first === undefined || (!this.#inviting && this.#probes++ % 2 === 1);
+    this.#inviting = invites;
+    this.#options.gate();
+    if (!invites) {
       this.#breaker.probe();
-      first("probe");
-    }
+      first?.("probe");
+    } else if (first !== undefined) this.#look(LIMITS.breaker.probeMs); // none may come
   }
 }

@@ -177,6 +177,11 @@ export class Work {
     }
   }
 
+  /** Told of a message that an earlier owner had finished, and that is not run again. */
+  finishedBefore(record: IncomingRecord): void {
+    this.#hold.finishedBefore(record);
+  }
+
   /** Goes on where it is paused because it failed at most messages. */
   resume(): void {
     this.#hold.resume();

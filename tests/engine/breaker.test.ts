@@ -4,6 +4,7 @@ import { GiveUp, handler } from "cauce";
 import { LIMITS } from "../../runtime/engine/limits.ts";
 import { systemClock, type Clock } from "../../runtime/ground/clock.ts";
 import { silentLog, type Log } from "../../runtime/ground/log.ts";
+import { MemoryBroker } from "../../runtime/bus/memory.ts";
 import { committedTotal, numbers, stage, until } from "./stage.ts";
 
 const { least, probeMs } = LIMITS.breaker;
@@ -171,4 +172,60 @@ test("it goes on at once when somebody says so, and is paused again when that wa
   const outcomes = await settled(100);
   expect(outcomes.filter(({ kind }) => kind === "done").length).toBeGreaterThanOrEqual(100 - 3 * least);
   expect(consumer.state.broken).toBe(false);
+});
+
+test("messages that fail at first, left over by an owner who finished the others, are no bad deploy", async () => {
+  const broker = new MemoryBroker();
+  const seen = new Set<string>();
+  const first = handler({
+    name: "left",
+    on: numbers,
+    order: { by: "none" },
+    concurrency: 1_000,
+    async handle({ value }) {
+      // Those of the first owner that fail at first never come to their end.
+      if (value.n % 5 === 0) await new Promise(() => {});
+    },
+  });
+  const one = await stage(first, { broker });
+  for (let n = 0; n < 5 * (least + 10); n++) await one.send({ id: "same", n });
+  await one.settled(4 * (least + 10));
+  await until(() => broker.group("test.left").metadata.size > 0);
+  broker.kill("test.left");
+  const { log, errors } = alarms();
+  const second = handler({
+    name: "left",
+    on: numbers,
+    handle({ id, attempt }) {
+      seen.add(id);
+      if (attempt === 1) throw new Error("only the first time");
+    },
+  });
+  const two = await stage(second, { broker, log });
+  await two.settled(least + 10);
+  expect(errors).toEqual([]);
+  expect(two.consumer.state.broken).toBe(false);
+});
+
+test("where only messages that fail at first are held, others are tried too, and it goes on", async () => {
+  const failing = handler({
+    name: "some",
+    on: numbers,
+    order: { by: "key", whileRetrying: "skip" },
+    concurrency: 1_000,
+    handle({ value }) {
+      if (value.id === "bad") throw new Error("this key always fails");
+    },
+  });
+  const { clock, passes } = probeClock();
+  const { log, errors } = alarms();
+  const { send, consumer, settled } = await stage(failing, { clock, log });
+  for (let n = 0; n < least + 5; n++) await send({ id: "bad", n });
+  await until(() => consumer.state.broken);
+  expect(errors.length).toBe(1);
+  await send({ id: "good", n: 1 });
+  await passes();
+  await passes();
+  await until(() => !consumer.state.broken);
+  await settled(least);
 });

@@ -57,7 +57,8 @@ export function pipeline({
       await pause(systemClock, Math.random() * LONGEST_WORK_MS);
       if (value.kind === "dead") throw new GiveUp("this one is to die");
       if (value.kind === "retried" && delivery === 0) throw new Error("this one comes again");
-      if (hold && value.seq % 5 === 0 && attempt === 1) throw new Error("this one holds its key");
+      if (hold && (value.seq + Number(value.key.slice(1))) % 5 === 0 && attempt === 1)
+        throw new Error("this one holds its key");
       const next = { ...value, way: [...value.way, worker] };
       return value.kind === "delayed" ? out.mid(next, { after: `${ROW_DELAY_MS}ms` }) : out.mid(next);
     },
