@@ -12,6 +12,7 @@ export {
   type Handler,
   type HandlerOptions,
   type Message,
+  type Guarantee,
   type Order,
 } from "./handler/handler.ts";
 export {

@@ -125,7 +125,26 @@ export interface Subscription {
   lag(): readonly (TopicPartition & { readonly records: number })[];
   /** True once partitions were assigned (an empty assignment counts) and until the connection is lost. */
   readonly ready: boolean;
+  /**
+   * Transactions that take this subscription's offsets. At most one at a time for a subscription; the owner closes them first.
+   * `id` names their writer: unique among all that live, in every process.
+   */
+  transactions(id: string): Transactions;
   /** Leaves the group. The owner has drained and committed before. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Records and offsets of a subscription that are there together or not at all, for whoever reads only what is committed. */
+export interface Transactions {
+  /**
+   * Writes records and commits offsets, at least one of them. Resolves once both are there; rejects only when it is certain that
+   * neither is: `record_too_large`, `broker` (see `retryable`) or `closed`. Where the end is not known it is found out, which
+   * may take as long as the broker is away. One call at a time. The offsets must be of partitions that are the caller's now.
+   */
+  commit(records: readonly OutgoingRecord[], offsets: readonly CommittedOffset[]): Promise<void>;
+  /** Writes records and takes them back: rejects as `commit` would for their sake. */
+  rehearse(records: readonly OutgoingRecord[]): Promise<void>;
+  /** Takes back what is open. A commit of which the end is not known by then rejects as `closed`. Idempotent. */
   close(): Promise<void>;
 }
 

@@ -4,19 +4,42 @@
  * In: a consumer. Out: a `Subscription`. Never here: anything that the consumer does not do itself.
  */
 import { CauceError } from "../ground/errors.ts";
-import type { Consumer } from "../kafka/index.ts";
-import type { CommittedOffset, IncomingRecord, Subscription } from "./bus.ts";
+import type { Consumer, TransactionalProducer } from "../kafka/index.ts";
+import type { CommittedOffset, IncomingRecord, Subscription, TopicPartition } from "./bus.ts";
+import { KafkaTransactions, type KafkaTransactionsOptions } from "./kafka-transactions.ts";
 
 /** Kafka's default for `offset.metadata.max.bytes`. */
 const LONGEST_METADATA = 4_096;
 
+export interface KafkaSubscriptionOptions {
+  readonly openProducer: (id: string) => Promise<TransactionalProducer>;
+  readonly committed: KafkaTransactionsOptions["committed"];
+  readonly offsetsApart: boolean;
+  readonly forget: () => void;
+}
+
 export class KafkaSubscription implements Subscription {
   readonly #consumer: Consumer;
-  readonly #forget: () => void;
+  readonly #options: KafkaSubscriptionOptions;
+  #transactions: KafkaTransactions | null = null;
 
-  constructor(consumer: Consumer, forget: () => void) {
+  constructor(consumer: Consumer, options: KafkaSubscriptionOptions) {
     this.#consumer = consumer;
-    this.#forget = forget;
+    this.#options = options;
+  }
+
+  /** These partitions were revoked or lost. */
+  left(partitions: readonly TopicPartition[]): void {
+    this.#transactions?.left(partitions);
+  }
+
+  transactions(id: string): KafkaTransactions {
+    return (this.#transactions = new KafkaTransactions({
+      open: () => this.#options.openProducer(id),
+      groupMetadata: () => this.#consumer.groupMetadata(),
+      committed: (partitions) => this.#options.committed(partitions),
+      after: this.#options.offsetsApart ? (offsets) => this.commit(offsets) : () => Promise.resolve(),
+    }));
   }
 
   get ready(): boolean {
@@ -51,6 +74,6 @@ export class KafkaSubscription implements Subscription {
 
   async close(): Promise<void> {
     await this.#consumer.close();
-    this.#forget();
+    this.#options.forget();
   }
 }

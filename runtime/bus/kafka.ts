@@ -15,6 +15,7 @@ import {
   type Library,
   Producer,
   type TopicAnswer,
+  TransactionalProducer,
 } from "../kafka/index.ts";
 import type {
   Backlog,
@@ -51,6 +52,8 @@ export interface KafkaBusOptions {
   readonly onEvent?: (event: ClientEvent) => void;
   /** Makes a topic where the broker serves no such request, as the embedded one. */
   readonly createTopic?: (plan: TopicPlan) => Promise<void>;
+  /** Commits a transaction's offsets after it, where the broker keeps none that come with it, as the embedded one. Nothing is exact there. */
+  readonly offsetsApart?: boolean;
 }
 
 /** Opens a bus. Resolves at once, brokers reachable or not: what needs them waits, or rejects as retryable. */
@@ -126,6 +129,7 @@ class KafkaBus implements Bus {
     this.#refuseClosed();
     const { library, groupProtocol, groupInstanceId, crossing, consumerConfig, onEvent } = this.#options;
     const { ownership } = options;
+    let subscription: KafkaSubscription | undefined;
     const consumer = await Consumer.open({
       library,
       config: { ...this.#common, ...consumerConfig },
@@ -142,13 +146,26 @@ class KafkaBus implements Bus {
         this.#connected = true;
         ownership.assigned(partitions);
       },
-      revoked: (partitions) => ownership.revoked(partitions),
-      lost: (partitions) => ownership.lost(partitions),
+      revoked: async (partitions) => {
+        await ownership.revoked(partitions);
+        subscription?.left(partitions);
+      },
+      lost: (partitions) => {
+        subscription?.left(partitions);
+        ownership.lost(partitions);
+      },
       troubled: (trouble) => ownership.troubled(trouble),
     });
-    const subscription = new KafkaSubscription(consumer, () => this.#subscriptions.delete(subscription));
-    this.#subscriptions.add(subscription);
-    return subscription;
+    const opened = new KafkaSubscription(consumer, {
+      openProducer: (id) => this.#openTransactionalProducer(id),
+      committed: async (partitions) =>
+        (await (this.#admin ??= this.#openAdmin())).committedOffsets(options.group, partitions),
+      offsetsApart: this.#options.offsetsApart === true,
+      forget: () => this.#subscriptions.delete(opened),
+    });
+    subscription = opened;
+    this.#subscriptions.add(opened);
+    return opened;
   }
 
   async backlog(groups: readonly GroupTopics[]): Promise<readonly Backlog[]> {
@@ -191,6 +208,18 @@ class KafkaBus implements Bus {
       ...(mostBytes === undefined ? {} : { mostBytes }),
     });
     return (this.#producer = opening);
+  }
+
+  #openTransactionalProducer(transactionalId: string): Promise<TransactionalProducer> {
+    const { library, producerConfig, crossing, onEvent } = this.#options;
+    const { "message.timeout.ms": _ours, ...config } = { ...this.#common, ...producerConfig };
+    return TransactionalProducer.open({
+      library,
+      config,
+      transactionalId,
+      ...(onEvent ? { onEvent } : {}),
+      ...(crossing ? { crossing } : {}),
+    });
   }
 
   #openAdmin(): Promise<Admin> {

@@ -9,8 +9,10 @@ import type {
   SubscribeOptions,
   Subscription,
   TopicPartition,
+  Transactions,
 } from "./bus.ts";
 import type { MemoryBroker } from "./memory.ts";
+import { MemoryTransactions } from "./memory-transactions.ts";
 
 interface Position extends TopicPartition {
   next: number;
@@ -59,6 +61,15 @@ export class MemorySubscription implements Subscription {
 
   async commit(offsets: readonly CommittedOffset[]): Promise<void> {
     await Promise.resolve();
+    this.store(offsets, "some");
+  }
+
+  transactions(): Transactions {
+    return new MemoryTransactions(this.#broker, this);
+  }
+
+  /** Commits at once, of `some` those that are ours, of `all` none unless every one is. */
+  store(offsets: readonly CommittedOffset[], which: "some" | "all"): void {
     const { committed, metadata } = this.#broker.group(this.#options.group);
     const { longestMetadata } = this.#broker;
     const tooLong = offsets.find((offset) => (offset.metadata?.length ?? 0) > longestMetadata);
@@ -68,7 +79,7 @@ export class MemorySubscription implements Subscription {
         `the metadata for ${nameOf(tooLong)} is longer than ${longestMetadata} bytes`,
       );
     const ours = offsets.filter((offset) => this.#positions.has(nameOf(offset)));
-    for (const offset of ours) {
+    for (const offset of which === "all" && ours.length < offsets.length ? [] : ours) {
       committed.set(nameOf(offset), offset.offset);
       metadata.set(nameOf(offset), offset.metadata ?? "");
     }

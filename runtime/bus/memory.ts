@@ -85,7 +85,11 @@ export class MemoryBroker {
     return (this.#topics.get(name) ?? []).flat();
   }
 
-  append(record: OutgoingRecord, timestampMs: number): RecordPosition {
+  /** Set in tests to make the next transactions fail; `rehearsed` ones are asked too. */
+  failTransaction: (() => CauceError | null) | null = null;
+
+  /** @throws CauceError for a record that no topic takes. */
+  check(record: OutgoingRecord): IncomingRecord[][] {
     const topic = this.#topics.get(record.topic);
     if (topic === undefined) throw new CauceError("broker", `topic ${record.topic} does not exist`);
     const bytes = (record.value?.byteLength ?? 0) + (record.key?.byteLength ?? 0);
@@ -95,6 +99,11 @@ export class MemoryBroker {
         `a record for ${record.topic} has ${bytes} bytes, more than ${LARGEST_RECORD_BYTES}`,
       );
     }
+    return topic;
+  }
+
+  append(record: OutgoingRecord, timestampMs: number): RecordPosition {
+    const topic = this.check(record);
     const partition =
       record.key === null ? this.#keyless++ % topic.length : partitionOf(record.key, topic.length);
     const log = topic[partition] ?? [];

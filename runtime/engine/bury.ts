@@ -4,7 +4,7 @@
  * In: a letter. Out: nothing, once both are acknowledged. What is too large for the topic leaves a stub there.
  * Never here: what makes a message a dead letter (conclude.ts), offsets.
  */
-import type { Bus, RecordHeaders } from "../bus/bus.ts";
+import type { Bus, OutgoingRecord, RecordHeaders } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";
 import type { DeadLetter, Store } from "../store/store.ts";
@@ -32,22 +32,24 @@ async function publishLetter(
   { bus, deadLetterTopic }: Burying,
   patience: Patience,
 ): Promise<void> {
-  const { record } = letter;
-  const about = letterHeaders(letter);
-  const whole = {
-    topic: deadLetterTopic,
-    key: record.key,
-    value: record.value,
-    headers: [...record.headers, ...about],
-  };
   try {
-    await persist(() => bus.publish([whole]), patience);
+    await persist(() => bus.publish([letterRecord(letter, deadLetterTopic)]), patience);
   } catch (error) {
     if (!(error instanceof CauceError) || error.code !== "record_too_large") throw error;
-    // The bytes are in the row; the topic gets a stub that says so.
-    const stub: RecordHeaders = [...about, ["cauce_stub", utf8.encode("the record is in cauce.dead_letter")]];
-    await persist(() => bus.publish([{ ...whole, key: null, value: null, headers: stub }]), patience);
+    await persist(() => bus.publish([letterStub(letter, deadLetterTopic)]), patience);
   }
+}
+
+/** A dead letter as its topic gets it. */
+export function letterRecord(letter: DeadLetter, topic: string): OutgoingRecord {
+  const { key, value, headers } = letter.record;
+  return { topic, key, value, headers: [...headers, ...letterHeaders(letter)] };
+}
+
+/** What the topic gets of a letter that is too large for it: the bytes are in the row. */
+export function letterStub(letter: DeadLetter, topic: string): OutgoingRecord {
+  const stub = ["cauce_stub", utf8.encode("the record is in cauce.dead_letter")] as const;
+  return { topic, key: null, value: null, headers: [...letterHeaders(letter), stub] };
 }
 
 const utf8 = new TextEncoder();

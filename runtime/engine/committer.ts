@@ -20,7 +20,18 @@ export interface CommitterOptions {
   readonly commit: (offsets: readonly CommittedOffset[]) => Promise<void>;
 }
 
-export class Committer {
+/** What a consumer asks of whoever commits for it. */
+export interface Commits {
+  /** Something of this partition was finished. */
+  dirty(partition: OwnedPartition): void;
+  /** Commits these partitions now, after what is under way, and waits at most `LIMITS.commitMs` for it. Never rejects. */
+  flush(partitions: readonly OwnedPartition[]): Promise<void>;
+  /** Nothing of this partition is committed any more. */
+  forget(partition: OwnedPartition): void;
+  stop(): void;
+}
+
+export class Committer implements Commits {
   readonly #options: CommitterOptions;
   readonly #dirty = new Set<OwnedPartition>();
   #cancel: (() => void) | null = null;

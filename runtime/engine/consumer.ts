@@ -13,6 +13,7 @@ import type {
   IncomingRecord,
   Subscription,
   TopicPartition,
+  Transactions,
 } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";
@@ -21,7 +22,7 @@ import type { Store } from "../store/store.ts";
 import type { Watch } from "../watchdog/watch.ts";
 
 import { Batches } from "./batches.ts";
-import { Committer } from "./committer.ts";
+import { Committer, type Commits } from "./committer.ts";
 import { Deadlines } from "./deadlines.ts";
 import { readEnvelope } from "./envelope.ts";
 import { Fence } from "./fence.ts";
@@ -32,6 +33,7 @@ import type { Settled } from "./outcome.ts";
 import { OwnedPartition, partitionName, type Task } from "./partition.ts";
 import type { Processed, Processing } from "./process.ts";
 import { keyOf } from "./read.ts";
+import { TransactionCommitter } from "./transaction-committer.ts";
 import { Work } from "./work.ts";
 
 export interface ConsumerOptions extends Omit<Processing, "deadlines"> {
@@ -77,7 +79,8 @@ export class Consumer {
   readonly #work: Work;
   readonly #fence: Fence | null;
   readonly #partitions = new Map<string, OwnedPartition>();
-  readonly #committer: Committer;
+  readonly #committer: Commits;
+  #transactions: Transactions | null = null;
   readonly #stop = new AbortController();
   readonly #intake: Intake;
   readonly #deadlines: Deadlines;
@@ -93,8 +96,10 @@ export class Consumer {
     this.#deadlines = new Deadlines({ clock: options.clock, afterMs: timeoutMs });
     this.#options = { ...options, deadlines: this.#deadlines };
     this.#fence = fenceOf(options);
+    const together = options.handler.guarantee === "exactly-once" ? this.#transactionCommitter() : null;
     this.#work = new Work({
       ...this.#options,
+      committer: together,
       fence: this.#fence,
       gate: (open) => this.#lanes.gate(open),
       finished: (task, atMs) => this.#finished(task, atMs),
@@ -119,10 +124,23 @@ export class Consumer {
             alone: (task) => task.alone,
             run: (tasks) => this.#runTogether(tasks),
           });
-    this.#committer = new Committer({
-      clock: options.clock,
-      log: options.log,
-      commit: (offsets) => this.#commit(offsets),
+    this.#committer =
+      together ??
+      new Committer({
+        clock: options.clock,
+        log: options.log,
+        commit: (offsets) => this.#commit(offsets),
+      });
+  }
+
+  #transactionCommitter(): TransactionCommitter {
+    const { clock, log } = this.#options;
+    return new TransactionCommitter({
+      clock,
+      log,
+      transactions: () => this.#transactions,
+      idle: () => this.#intake.records === 0,
+      changed: () => this.#work.gate(),
     });
   }
 
@@ -141,6 +159,9 @@ export class Consumer {
         troubled: (trouble) => this.#troubled(trouble),
       },
     });
+    // Unique: no two processes ever fence each other. What fences one that is stalled is the group's generation.
+    if (handler.guarantee === "exactly-once")
+      this.#transactions = this.#subscription.transactions(`${names.group}.${crypto.randomUUID()}`);
     this.#loop = this.#takeAll(this.#subscription);
   }
 
@@ -174,9 +195,10 @@ export class Consumer {
     this.#stop.abort();
     this.#intake.wake();
     await this.#giveBack([...this.#partitions.values()], deadlineMs);
+    this.#committer.stop();
+    await this.#transactions?.close();
     await this.#subscription?.close();
     await this.#loop;
-    this.#committer.stop();
     this.#deadlines.stop();
     this.#work.stop();
     this.#endResume();

@@ -37,6 +37,11 @@ export const LIMITS = {
   /** How long a commit may take before partitions are given back without it, and the pause before it is tried again. */
   commitMs: 5_000,
   commitAgainMs: 50,
+  /**
+   * A transaction of a handler whose outputs are there exactly once: work is gathered for so long, or until nothing has run for a
+   * moment; with this much nothing more starts until it is committed.
+   */
+  transaction: { gatherMs: 100, idleMs: 5, messages: 20_000, bytes: 32 * 1024 * 1024 },
   /** How long revoked partitions may drain. */
   drainMs: 10_000,
   /**

@@ -20,10 +20,14 @@ import { persist, type Patience } from "./persist.ts";
 import { processBatch } from "./process-batch.ts";
 import { processRecord, type Processed, type Processing } from "./process.ts";
 import { Settler } from "./settle.ts";
+import type { TransactionCommitter } from "./transaction-committer.ts";
+import { TransactionSettler } from "./transaction-settler.ts";
 
 export interface WorkOptions extends ConsumerOptions, Processing {
   /** Opens and closes the way for new runs. */
   readonly gate: (open: boolean) => void;
+  /** Of a handler whose outputs are there exactly once. */
+  readonly committer: TransactionCommitter | null;
   /** Of a handler that holds keys back while one of their messages waits. */
   readonly fence: Fence | null;
   /** Told of each message that is settled for good, and when, on the monotonic clock. */
@@ -52,7 +56,7 @@ interface ReadyAnswer extends Answer {
 export class Work {
   readonly #options: WorkOptions;
   readonly #hold: Hold;
-  readonly #settler: Settler<ReadyAnswer>;
+  readonly #settler: Pick<Settler<ReadyAnswer>, "add">;
   /** What the handler lacks, by the number of runs that found it missing. */
   #unavailable = 0;
   #lacking: string | null = null;
@@ -60,21 +64,33 @@ export class Work {
   constructor(options: WorkOptions) {
     this.#options = options;
     const { clock, log, handler, names, bus, fence, detour } = options;
-    this.#hold = new Hold({ handler: handler.name, clock, log, gate: () => this.#gate() });
-    this.#settler = new Settler({
+    this.#hold = new Hold({ handler: handler.name, clock, log, gate: () => this.gate() });
+    const settling = {
       bus,
       store: fence === null ? options.store : fence.over(options.store),
       deadLetterTopic: names.deadLetterTopic,
       handlerName: handler.name,
       ...(detour && { detour }),
-      patience: (signal) => this.#patience(signal),
-      letterFor: (answer, error) => this.#letterFor(answer, error),
-      settled: (answer, carriedOut) => this.#settled(answer, carriedOut),
-      failed: ({ task, waiter }, error) => {
+      patience: (signal: AbortSignal) => this.#patience(signal),
+      letterFor: (answer: ReadyAnswer, error: CauceError) => this.#letterFor(answer, error),
+      settled: (answer: ReadyAnswer, carriedOut: Settled) => this.#settled(answer, carriedOut),
+      failed: ({ task, waiter }: ReadyAnswer, error: unknown) => {
         if (waiter === null) options.over(task, error);
         else waiter.reject(error);
       },
-    });
+    };
+    const { committer, finished } = options;
+    // The next message of a held key may go only once what this one wrote is there.
+    const waits = ({ processed }: ReadyAnswer) => fence !== null && processed.envelope.place !== null;
+    this.#settler =
+      committer === null
+        ? new Settler(settling)
+        : new TransactionSettler({
+            ...settling,
+            committer,
+            finished: (task) => finished(task, clock.monotonicMs()),
+            waits,
+          });
   }
 
   /** Why nothing new starts, or null. */
@@ -321,13 +337,13 @@ export class Work {
     const reason = processed.outcome.kind === "unavailable" ? processed.outcome.reason : "";
     if (this.#unavailable++ === 0) {
       this.#lacking = reason;
-      this.#gate();
+      this.gate();
       log.warn("handler waits: something it needs is away", { handler: handler.name, reason });
     }
     await pause(clock, pauseMs(tries), signal);
     if (--this.#unavailable === 0) {
       this.#lacking = null;
-      this.#gate();
+      this.gate();
     }
     return !signal.aborted;
   }
@@ -346,8 +362,10 @@ export class Work {
     return partition.active;
   }
 
-  #gate(): void {
-    this.#options.gate(this.#unavailable === 0 && this.#hold.admits);
+  /** Opens or closes the way for new runs, as things stand. */
+  gate(): void {
+    const room = this.#options.committer?.full !== true;
+    this.#options.gate(room && this.#unavailable === 0 && this.#hold.admits);
   }
 
   /** The end of a message whose output is too large to be published. */

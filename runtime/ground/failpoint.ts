@@ -17,6 +17,11 @@ export const FAILPOINTS = [
   "settle.letter_written",
   "commit.before",
   "commit.after",
+  // Where outputs and offsets go in one transaction: bus/kafka-transactions.ts.
+  "transaction.before",
+  "transaction.published",
+  "transaction.offsets_sent",
+  "transaction.committed",
   // The clock's door: scheduler/scheduler.ts, store/postgres.ts.
   "schedule.before_claim",
   "schedule.claimed",

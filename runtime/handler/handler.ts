@@ -49,6 +49,14 @@ export type Order =
   | { readonly by: "key"; readonly whileRetrying: "skip" | "hold" }
   | { readonly by: "none" };
 
+/**
+ * How often what a message makes is there. `at-least-once`: outputs are acknowledged, then rows, then the offset is committed;
+ * a crash between two of them repeats the message under the same ids. `exactly-once`: outputs, dead letters and the offset
+ * are one Kafka transaction, for readers of committed records; what goes through the schedule (retries, `after`) stays at
+ * least once, under the same ids.
+ */
+export type Guarantee = "at-least-once" | "exactly-once";
+
 /** How messages are gathered for one run. */
 export interface BatchOptions {
   /** Messages of one run at most, 1 to 10,000. */
@@ -105,6 +113,8 @@ export interface HandlerOptions<
   readonly retry?: RetryRules;
   /** A message older than this is not retried any more. Default "1d". */
   readonly maxAge?: Duration;
+  /** Default "at-least-once". Outputs of "exactly-once" are visible about 100 ms later. The handler itself may still run twice. */
+  readonly guarantee?: Guarantee;
   /** Where a new consumer group begins. Default "earliest". A known group never jumps. */
   readonly startAt?: "earliest" | "latest";
   readonly handle: Handle<T, O, Deps, B>;
@@ -122,6 +132,7 @@ export interface Handler {
   readonly retry: RetryRules;
   readonly maxAgeMs: number;
   readonly startAt: "earliest" | "latest";
+  readonly guarantee: Guarantee;
   /** Null where it takes one message a run. */
   readonly batch: Batch | null;
   /** Not called where `batch` is declared. */
@@ -189,6 +200,10 @@ function define<T extends AnyTopic, O extends Outputs, Deps, B extends BatchOpti
     if (withinMs > LONGEST_WITHIN_MS) refuse("batch.within", `at most "1m"`, `"${batch.within}"`);
     if (order.by === "key") refuse("order.by", `"partition" or "none" for batches`, `"key"`);
   }
+  const guarantee = options.guarantee ?? "at-least-once";
+  if (!["at-least-once", "exactly-once"].includes(guarantee)) {
+    refuse("guarantee", `"at-least-once" or "exactly-once"`, `"${guarantee}"`);
+  }
   if (typeof options.handle !== "function") refuse("handle", "a function", typeof options.handle);
   const retry = options.retry ?? [];
   for (const [, rule] of retry) checkRetryRule(called, rule);
@@ -210,6 +225,7 @@ function define<T extends AnyTopic, O extends Outputs, Deps, B extends BatchOpti
     retry,
     maxAgeMs: durationMs(options.maxAge ?? "1d"),
     startAt: options.startAt ?? "earliest",
+    guarantee,
     // The engine knows handlers of every type; each is called with just what its own declaration says.
     handle: options.handle as unknown as Handler["handle"],
   });

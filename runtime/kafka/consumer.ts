@@ -15,7 +15,7 @@ import { openCrossing } from "./choose-crossing.ts";
 import type { Crossing, CrossingChoice } from "./crossing.ts";
 import type { ClientEvent } from "./events.ts";
 import { ERROR, requestFailure, takeError } from "./failures.ts";
-import { type GroupMetadata, readGroupMetadata } from "./group-metadata.ts";
+import { type GroupMetadata, generationOf, readGroupMetadata } from "./group-metadata.ts";
 import { LIFE_ANSWERS } from "./log-life.ts";
 import { withList } from "./partitions.ts";
 import { Pump } from "./pump.ts";
@@ -213,10 +213,18 @@ export class Consumer {
    * the work: where a partition moves on meanwhile, the broker then refuses the offsets. Taken later, it would name the
    * new generation, and offsets of a partition that is another's by now would be accepted.
    * Waits for librdkafka's own thread (no broker is asked): 0.1 ms.
+   * @throws CauceError `broker`, retryable, while it is no member or has lost its partitions
    */
   groupMetadata(): GroupMetadata {
     if (this.#closing) throw new CauceError("closed", "the consumer was closed");
-    return readGroupMetadata(this.#pump.library, this.#pump.client);
+    const { library, client } = this.#pump;
+    const metadata = readGroupMetadata(library, client);
+    // Asked after it was read: what was lost before stays so until we have been told. Without a generation the broker
+    // would take the offsets of anybody.
+    if (generationOf(metadata) < 0 || library.native.rd_kafka_assignment_lost(client) === 1) {
+      throw new CauceError("broker", "this member has no part in its group now", { retryable: true });
+    }
+    return metadata;
   }
 
   /** Records between the group's committed position and the end of each partition of ours; -1 where unknown. */

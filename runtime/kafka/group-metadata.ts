@@ -29,6 +29,16 @@ export function readGroupMetadata(library: Library, consumer: Address): GroupMet
   return bytes;
 }
 
+/** The generation (or epoch) of the member, -1 outside a group. librdkafka writes it behind the word CGMDv2: in this machine's order. */
+export function generationOf(metadata: GroupMetadata): number {
+  if (new TextDecoder().decode(metadata.subarray(0, MAGIC.length)) !== MAGIC) {
+    throw new CauceError("defect", "librdkafka writes group metadata in a form that is not known");
+  }
+  return new DataView(metadata.buffer, metadata.byteOffset).getInt32(MAGIC.length, true);
+}
+
+const MAGIC = "CGMDv2:";
+
 /** Calls `use` with a native copy and frees it afterwards. */
 export function withGroupMetadata<Result>(
   library: Library,

@@ -104,7 +104,7 @@ export async function openInfrastructure(options: InfrastructureOptions): Promis
       clientConfig: broker.config,
       clientId: options.app,
       onEvent: kafkaLog(log, options.clock),
-      ...(embedded !== null && MOCK_CLIENTS),
+      ...(embedded !== null && { ...MOCK_CLIENTS, offsetsApart: true }),
     });
     closers.push((flushMs) => bus.close(flushMs));
     return {

@@ -16,7 +16,12 @@ export interface BusPlace {
 
 const TIMEOUT_MS = 60_000;
 
-export function busContract(name: string, start: () => Promise<BusPlace>): void {
+/** `takesBack`: does the broker hide what a transaction took back? The mock cluster does not. */
+export function busContract(
+  name: string,
+  start: () => Promise<BusPlace>,
+  { takesBack = true }: { readonly takesBack?: boolean } = {},
+): void {
   describe(`the bus contract: ${name}`, () => {
     let place: BusPlace;
     const buses: Bus[] = [];
@@ -218,6 +223,46 @@ export function busContract(name: string, start: () => Promise<BusPlace>): void 
       const second = await join(bus, { group, topics: [topic] });
       expect([...second.owner.owned.values()]).toMatchObject([{ committed: 2, metadata: "kept" }]);
     });
+
+    check("a transaction's records and offsets are there together, one after the other", async () => {
+      const { bus, topic, group } = await withTopic(1);
+      await bus.publish(numbered(topic, 4));
+      const first = await join(bus, { group, topics: [topic] });
+      const taken = await takeCount(first.subscription, 4);
+      const transactions = first.subscription.transactions(`x-${topic}`);
+      for (const at of [0, 1, 2])
+        await transactions.commit([numberedOne(topic, 100 + at)], after(taken.slice(0, at + 1)));
+      await transactions.commit([], after(taken.slice(0, 4)));
+      await transactions.close();
+      await first.subscription.close();
+      const second = await join(bus, { group, topics: [topic] });
+      const numbers = (await takeCount(second.subscription, 3)).map(({ value }) => Number(textOf(value)));
+      expect(numbers).toEqual([100, 101, 102]);
+    });
+
+    const checkTakenBack: typeof check = takesBack ? check : (title) => test.skip(title, () => undefined);
+    checkTakenBack(
+      "nothing is there of a transaction with a record that is too large, and the next one goes",
+      async () => {
+        const { bus, topic, group } = await withTopic(1);
+        await bus.publish(numbered(topic, 2));
+        const first = await join(bus, { group, topics: [topic] });
+        const taken = await takeCount(first.subscription, 2);
+        const transactions = first.subscription.transactions(`x-${topic}`);
+        const huge = { topic, key: null, value: new Uint8Array(3_000_000), headers: [] };
+        const refused = transactions.commit([numberedOne(topic, 100), huge], after(taken.slice(0, 1)));
+        expect(await rejection(refused)).toMatchObject({ code: "record_too_large" });
+        expect(await rejection(transactions.rehearse([huge]))).toMatchObject({ code: "record_too_large" });
+        await transactions.rehearse([numberedOne(topic, 101)]);
+        await transactions.commit([numberedOne(topic, 102)], after(taken.slice(0, 1)));
+        await transactions.close();
+        expect(await rejection(transactions.commit([], after(taken)))).toMatchObject({ code: "closed" });
+        await first.subscription.close();
+        const second = await join(bus, { group, topics: [topic] });
+        const seen = (await takeCount(second.subscription, 2)).map(({ value }) => Number(textOf(value)));
+        expect(seen).toEqual([1, 102]);
+      },
+    );
 
     check("starts a new group at the end where it was asked to, and a known group where it was", async () => {
       const { bus, topic, group } = await withTopic(1);

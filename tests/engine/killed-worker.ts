@@ -64,6 +64,7 @@ const bus: Bus = {
       get ready() {
         return subscription.ready;
       },
+      transactions: (id) => subscription.transactions(id),
       close: () => subscription.close(),
       async commit(offsets) {
         await subscription.commit(offsets);

@@ -6,22 +6,27 @@ import { sharedKafka } from "../services/kafka.ts";
 import { CROSSINGS, testLibrary } from "./library.ts";
 
 for (const crossing of CROSSINGS) {
-  busContract(`librdkafka on its mock cluster, ${crossing}`, async () => {
-    const library = await testLibrary();
-    const cluster = MockCluster.start({ library });
-    return {
-      open: () =>
-        createKafkaBus({
-          library,
-          crossing,
-          brokers: cluster.bootstrap,
-          clientId: "contract",
-          ...MOCK_CLIENTS,
-          createTopic: (plan) => Promise.resolve(cluster.createTopic(plan.name, plan.partitions)),
-        }),
-      stop: () => Promise.resolve(cluster.close()),
-    };
-  });
+  busContract(
+    `librdkafka on its mock cluster, ${crossing}`,
+    async () => {
+      const library = await testLibrary();
+      const cluster = MockCluster.start({ library });
+      return {
+        open: () =>
+          createKafkaBus({
+            library,
+            crossing,
+            brokers: cluster.bootstrap,
+            clientId: "contract",
+            ...MOCK_CLIENTS,
+            offsetsApart: true,
+            createTopic: (plan) => Promise.resolve(cluster.createTopic(plan.name, plan.partitions)),
+          }),
+        stop: () => Promise.resolve(cluster.close()),
+      };
+    },
+    { takesBack: false },
+  );
 }
 
 for (const groupProtocol of ["classic", "consumer"] as const) {

@@ -76,6 +76,10 @@ export const mixed = handler({
     }),
 });
 
+export const once = handler({ on: requests, guarantee: "exactly-once", handle() {} });
+// @ts-expect-error there are two guarantees
+export const twice = handler({ on: requests, guarantee: "once", handle() {} });
+
 // A topic whose schema transforms may be read: handlers get the schema's output, producers give its input.
 export const reads = handler({ on: dated, handle: ({ value }) => void value.at.getTime() });
 export const given: InputOf<typeof generated> = { id: "1", answer: "a" };
