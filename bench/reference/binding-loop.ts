@@ -1,17 +1,15 @@
 /**
  * The binding's consume → produce: the same as loop.c, through `cauce/kafka`.
  *
- * In: a `HopWork`; variants `bytes` and `headers` forward records as they are, `rebuilt` reads key, value and each header and
- * builds a record anew.
- * Out: the window.
+ * In: a `HopWork`; variant `forwarded` lets records go on unread, `rebuilt` reads key, value and each header and builds a record
+ * anew. Out: the window.
  */
 import { MeasuredWindow, readWork } from "../harness/window.ts";
 import { openLoop, type Produced, type Taken } from "./loop.ts";
 
 const work = readWork();
 const variants: Record<string, (record: Taken) => Produced> = {
-  bytes: (record) => record.forward(work.to),
-  headers: (record) => record.forward(work.to),
+  forwarded: (record) => record.forward(work.to),
   rebuilt: ({ key, value, headers }) => ({
     topic: work.to,
     key,
