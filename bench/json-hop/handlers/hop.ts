@@ -26,7 +26,7 @@ export default handler({
   on: from,
   out: { next },
   order: work.variant === "none" ? { by: "none" } : { by: "key", whileRetrying: "skip" },
-  ...(work.variant === "exactly-once" && { delivery: "exactly-once" as const }),
+  ...(work.variant === "exactly-once" && { guarantee: "exactly-once" as const }),
   concurrency: 1_000,
   handle({ value }, { out }) {
     if (window.seen === 0) process.stdout.write("first\n");
