@@ -10,6 +10,7 @@ import { CauceError, messageOf } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";
 import { silentLog, type Log } from "../ground/log.ts";
 import { announcements, type Announcements } from "./announcements.ts";
+import { claimFloor, START } from "./claim-floor.ts";
 import { textColumn } from "./columns.ts";
 import { connections, type Connections } from "./connection.ts";
 import { publishDeadline, within } from "./deadline.ts";
@@ -118,6 +119,7 @@ function storeOn({
   let counted: { readonly atMs: number; readonly counts: Promise<readonly ScheduleCounts[]> } | undefined;
   let purgedAtMs = clock.monotonicMs();
   let purging: Promise<unknown> | undefined;
+  const floor = claimFloor(clock);
 
   const schedule = gatherInserts({
     atOnce: limits.insertsAtOnce,
@@ -132,15 +134,22 @@ function storeOn({
   });
 
   async function claim({ topics, limit, publish }: ClaimOptions): Promise<number> {
-    return await claims.transaction(statements.beginClaim, async (run) => {
-      const rows = await run<ClaimedRow>(statements.claim, [app, textColumn(topics), limit]);
-      if (rows.length === 0) return 0;
+    const from = floor.at(topics);
+    // Whatever goes wrong, the next one looks at all of them.
+    floor.forget();
+    const taken = await claims.transaction(statements.beginClaim, async (run) => {
+      const rows = await run<ClaimedRow>(statements.claim, [app, textColumn(topics), limit, from]);
+      if (rows.length === 0) return rows;
       const due: readonly DueMessage[] = rows.map(dueMessage);
       await within(publish(due), publishDeadline(publishDeadlineMs, clock));
       await run(statements.deletePublished, [`{${rows.map(({ id }) => id).join(",")}}`]);
       failpoint("schedule.deleted");
-      return rows.length;
+      return rows;
     });
+    // Nothing behind the floor is no proof that nothing is due.
+    if (taken.length === 0 && from !== START) return await claim({ topics, limit, publish });
+    floor.claimed(topics, { dueAts: taken, limit });
+    return taken.length;
   }
 
   function listen(): void {

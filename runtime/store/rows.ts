@@ -27,6 +27,7 @@ export interface ClaimedRow {
   readonly fence: string | null;
   readonly turn: string | null;
   readonly late_ms: number;
+  readonly due_at: string;
 }
 
 export function dueMessage(row: ClaimedRow): DueMessage {

@@ -191,7 +191,7 @@ describe("with statistics that lie and costs that tempt, the plan still walks th
     idleInTransactionMs: 60_000,
     statementTimeoutMs: 15_000,
   });
-  const parameters = ["plan", "{t,u,absent}", "500"];
+  const parameters = ["plan", "{t,u,absent}", "500", "-infinity"];
 
   async function planOf(statement: string, values: readonly string[], begin: string): Promise<Node[]> {
     const own = postgres(url, { max: 1, onnotice: () => undefined });
