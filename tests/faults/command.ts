@@ -15,6 +15,8 @@ import { mockCases } from "./mock-cases.ts";
 import { networkCases } from "./network-cases.ts";
 import { runCases, type Ran } from "./pool.ts";
 import { findServices } from "./quick.ts";
+import { scheduleCases } from "./schedule-cases.ts";
+import { storageCases } from "./storage-cases.ts";
 
 /** Each has topics, groups and workers of its own; together they share two cores and the broker. */
 const AT_ONCE = 3;
@@ -24,15 +26,26 @@ const page = join(import.meta.dir, "../../docs/faults.md");
 if (import.meta.main) process.exit(await main(process.argv.slice(2)));
 
 async function main(wanted: readonly string[]): Promise<number> {
-  const cases = [...failpointCases, ...fenceCases, ...killCases, ...networkCases, ...mockCases]
+  const cases = [
+    ...failpointCases,
+    ...fenceCases,
+    ...killCases,
+    ...networkCases,
+    ...storageCases,
+    ...scheduleCases,
+    ...mockCases,
+  ]
     .filter(({ title }) => wanted.length === 0 || wanted.some((part) => title.includes(part)))
     .toSorted((a, b) => a.number - b.number);
   const rows: [FaultCase, Ran][] = [];
   for (const [each, running] of runCases({ cases, services: findServices(), atOnce: AT_ONCE })) {
     const ran = await running;
     rows.push([each, ran]);
-    const { passed, complaints } = ran.verdict;
-    say(`${passed ? "ok  " : "FAIL"} ${each.number} ${each.title} (${(ran.tookMs / 1_000).toFixed(1)} s)`);
+    const { passed, complaints, skipped } = ran.verdict;
+    say(
+      `${skipped !== undefined ? "skip" : passed ? "ok  " : "FAIL"} ${each.number} ${each.title} (${(ran.tookMs / 1_000).toFixed(1)} s)`,
+    );
+    if (skipped !== undefined) say(`     ${skipped}`);
     if (!passed) say(`     ${complaints}`);
   }
   const table = matrix(rows);

@@ -3,6 +3,7 @@
  */
 import type { FaultCase } from "./case.ts";
 import type { Ran } from "./pool.ts";
+import type { RunVerdict } from "./run.ts";
 
 const INTRODUCTION = `# Faults
 
@@ -28,7 +29,7 @@ export function matrix(rows: readonly (readonly [FaultCase, Ran])[]): string {
       expected,
       verdict.successes,
       verdict.repeats,
-      verdict.passed ? "clean" : `**${verdict.complaints.slice(0, LONGEST)}**`,
+      verdictWords(verdict),
       quick ? "quick" : "long",
       "",
     ].join(" | "),
@@ -36,6 +37,11 @@ export function matrix(rows: readonly (readonly [FaultCase, Ran])[]): string {
   const head = ["", "case", "fault", "expected", "messages", "repeats", "verdict", "runs", ""].join(" | ");
   const rule = `|${" --- |".repeat(7)}`;
   return `${INTRODUCTION}${[head.trim(), rule, ...lines.map((line) => line.trim())].join("\n")}\n`;
+}
+
+function verdictWords({ passed, complaints, skipped }: RunVerdict): string {
+  if (skipped !== undefined) return `not run: ${skipped}`;
+  return passed ? "clean" : `**${complaints.slice(0, LONGEST)}**`;
 }
 
 const LONGEST = 200;

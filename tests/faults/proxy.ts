@@ -42,6 +42,12 @@ export class TcpProxy {
     server.on("connection", (client: Socket) => this.#connect(client, target));
   }
 
+  /** Where it listens. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
   /** From now on; what is under way with a delay still arrives. */
   change(weather: Weather): void {
     this.#weather = weather;

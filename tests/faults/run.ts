@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly databaseUrl: string;
   /** Where the workers find the broker, when not where everybody else does. */
   readonly workerBrokers?: string;
+  /** Where the workers find Postgres, when not where everybody else does. */
+  readonly workerDatabaseUrl?: string;
   /** Do keys wait while one of their messages does? Then every message of a key that nobody delays is part of its order. */
   readonly hold?: boolean;
   /** Further librdkafka properties of the workers. */
@@ -39,6 +41,8 @@ export interface RunVerdict {
   readonly repeats: number;
   /** What is wrong, in words; empty where nothing is. */
   readonly complaints: string;
+  /** Why this machine cannot run it; then nothing was done. */
+  readonly skipped?: string;
 }
 
 /** The pipeline must be through this long after the last fault. */
@@ -88,10 +92,11 @@ export class FaultRun {
     this.#options = parts.options;
     this.#admin = parts.admin;
     this.#readers = parts.readers;
-    const { brokers, workerBrokers = brokers } = parts.options;
+    const { brokers, workerBrokers = brokers, databaseUrl, workerDatabaseUrl = databaseUrl } = parts.options;
     this.fleet = new Fleet({
       ...parts.options,
       brokers: workerBrokers,
+      databaseUrl: workerDatabaseUrl,
       prefix: parts.prefix,
       admin: parts.admin,
     });

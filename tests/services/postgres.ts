@@ -5,7 +5,7 @@
  * an empty database for whoever asks. `sharedPostgres` is the one server of a test run; `startPostgres` is one's own,
  * to be killed and restarted. Never here: tables. fsync is off: a killed server keeps its data, a power cut would not.
  */
-import { appendFileSync, lchownSync, readFileSync, readdirSync } from "node:fs";
+import { appendFileSync, lchownSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { copyNative, findNative } from "../../runtime/embedded/postgres-native.ts";
@@ -56,20 +56,36 @@ export async function createDatabase(label: string): Promise<string> {
   return await (await sharedPostgres()).createDatabase(label);
 }
 
-/** Starts a server of one's own; about 1.5 s. */
-export function startPostgres(): Promise<OwnPostgresServer> {
-  return inNewFolder("cauce-postgres-", startIn);
+export interface PostgresOptions {
+  /** Where its data go: called with their folder, which is there and empty, before anything is written. */
+  readonly prepareData?: (data: string) => void;
+  /** Called with it once the server has ended, before it is removed. */
+  readonly releaseData?: (data: string) => void;
+  /** Further lines of its configuration. */
+  readonly settings?: string;
+  /** Further variables of the server's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-async function startIn(folder: string): Promise<OwnPostgresServer> {
+/** Starts a server of one's own; about 1.5 s. */
+export function startPostgres(options: PostgresOptions = {}): Promise<OwnPostgresServer> {
+  return inNewFolder("cauce-postgres-", (folder) => startIn(folder, options));
+}
+
+async function startIn(
+  folder: string,
+  { prepareData = () => {}, releaseData = () => {}, settings = "", env = {} }: PostgresOptions,
+): Promise<OwnPostgresServer> {
   const user = unprivilegedUser();
   const programs = await findPrograms(folder);
-  if (user) giveTo(user, folder);
   const data = join(folder, "data");
+  mkdirSync(data, { mode: 0o700 });
+  prepareData(data);
+  if (user) giveTo(user, folder);
   await initialise({ programs, data, folder, user });
   const port = freePort();
-  appendFileSync(join(data, "postgresql.conf"), `${SETTINGS}port = ${port}\n`);
-  const start = () => startServer({ programs, data, folder, user });
+  appendFileSync(join(data, "postgresql.conf"), `${SETTINGS}${settings}\nport = ${port}\n`);
+  const start = () => startServer({ programs, data, folder, user, env });
   let daemon = await start();
   return {
     ...serverAt(`postgres://postgres@127.0.0.1:${port}/postgres`),
@@ -81,6 +97,7 @@ async function startIn(folder: string): Promise<OwnPostgresServer> {
     },
     async stop() {
       await daemon.end("SIGQUIT");
+      releaseData(data);
       removeFolder(folder);
     },
   };
@@ -109,9 +126,10 @@ interface ServerWork {
   readonly data: string;
   readonly folder: string;
   readonly user: { readonly uid: number; readonly gid: number } | undefined;
+  readonly env: Readonly<Record<string, string>>;
 }
 
-async function initialise({ programs, data, folder, user }: ServerWork): Promise<void> {
+async function initialise({ programs, data, folder, user }: Omit<ServerWork, "env">): Promise<void> {
   const flags = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
   const child = Bun.spawn([join(programs, "initdb"), ...flags], {
     cwd: folder,
@@ -132,7 +150,7 @@ async function startServer(work: ServerWork): Promise<Daemon> {
       return await startDaemon({
         name: "PostgreSQL",
         command: [join(work.programs, "postgres"), "-D", work.data],
-        env: { PATH: process.env["PATH"], LC_ALL: "C" },
+        env: { PATH: process.env["PATH"], LC_ALL: "C", ...work.env },
         folder: work.folder,
         ...(work.user ? { user: work.user } : {}),
         isReady: (output) => output.includes("database system is ready to accept connections"),

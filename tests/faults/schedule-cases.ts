@@ -1,0 +1,180 @@
+/**
+ * Schedulers that stand still, clocks that jump, and a table that nobody cleans, on a real Postgres.
+ *
+ * In: Postgres; one of its own where its clock jumps. Out: cases. Never here: Kafka (storage-cases.ts has both).
+ */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import { createDatabase, startPostgres } from "../services/postgres.ts";
+import { type FaultCase, verdictOf } from "./case.ts";
+import { ClockStage } from "./clock-stage.ts";
+import type { RunVerdict } from "./run.ts";
+
+const ROWS = 2_000;
+/** Short, so that a frozen scheduler's rows come free while one waits; in their order. */
+const LIMITS = { publishDeadlineMs: 500, idleInTransactionMs: 1_500 };
+
+/** Four schedulers, one stopped in the middle of its claim for longer than Postgres lets a transaction idle. */
+async function frozenAt(freezeAt: "schedule.claimed" | "schedule.published"): Promise<RunVerdict> {
+  return await ClockStage.with(await createDatabase("frozen"), async (stage) => {
+    const frozen = await stage.start({ limits: LIMITS, freezeAt });
+    await stage.schedule(1, () => 0);
+    await stage.said(frozen, "frozen");
+    for (let other = 0; other < 3; other++) await stage.start({ limits: LIMITS });
+    await stage.schedule(ROWS, (n) => n % 500);
+    await stage.through();
+    const held = stage.fired.filter(({ by }) => by !== frozen).length;
+    stage.signal(frozen, "SIGCONT");
+    const before = stage.fired.length;
+    // It still works: what comes now may be its own.
+    await stage.schedule(ROWS, (n) => n % 500);
+    await stage.through();
+    const complaints = stage.complaints({ most: 2 });
+    if (!stage.alive(frozen)) complaints.push("the frozen scheduler did not survive");
+    if (held <= ROWS) complaints.push("the frozen one's row was not taken over");
+    if (stage.repeats > 2) complaints.push(`${stage.repeats} repeats; one row was held`);
+    return verdictOf({ successes: before + ROWS, repeats: stage.repeats, complaints });
+  });
+}
+
+/** A library from Debian's faketime that hands out another time, read from a file at every call. */
+function fakeClock() {
+  const found = [...new Bun.Glob("usr/lib/*/faketime/libfaketime.so.1").scanSync("/")][0];
+  if (found === undefined) return null;
+  const folder = mkdtempSync(join(tmpdir(), "cauce-clock-"));
+  chmodSync(folder, 0o755);
+  const file = join(folder, "offset");
+  const jump = (offset: string) => writeFileSync(file, offset);
+  jump("+0");
+  return {
+    jump,
+    env: {
+      LD_PRELOAD: join("/", found),
+      FAKETIME_TIMESTAMP_FILE: file,
+      FAKETIME_NO_CACHE: "1",
+      FAKETIME_DONT_FAKE_MONOTONIC: "1",
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+const skipped = (reason: string): RunVerdict => ({
+  passed: true,
+  successes: 0,
+  repeats: 0,
+  complaints: "",
+  skipped: reason,
+});
+const NO_FAKETIME = "no faketime here: apt-get install -y faketime";
+
+async function workersClock(): Promise<RunVerdict> {
+  const fake = fakeClock();
+  if (fake === null) return skipped(NO_FAKETIME);
+  try {
+    return await ClockStage.with(await createDatabase("jump"), async (stage) => {
+      await stage.start({}, fake.env);
+      await stage.schedule(ROWS, (n) => n * 2);
+      for (const offset of ["+1h", "-1h", "+0"]) {
+        fake.jump(offset);
+        await Bun.sleep(JUMP_EVERY_MS);
+      }
+      await stage.through();
+      return verdictOf({ successes: stage.fired.length, complaints: stage.complaints() });
+    });
+  } finally {
+    fake.remove();
+  }
+}
+
+const JUMP_EVERY_MS = 1_000;
+
+/** Rows that are due in half an hour fire when the database's clock jumps an hour; none fires when it jumps back. */
+async function databasesClock(): Promise<RunVerdict> {
+  const fake = fakeClock();
+  if (fake === null) return skipped(NO_FAKETIME);
+  const server = await startPostgres({ env: fake.env });
+  try {
+    return await ClockStage.with(await server.createDatabase("jump"), async (stage) => {
+      await stage.start();
+      await stage.schedule(ROWS, (n) => 1_800_000 + n);
+      fake.jump("-1h");
+      await Bun.sleep(JUMP_EVERY_MS);
+      const complaints = stage.fired.length === 0 ? [] : ["rows fired while the clock went back"];
+      fake.jump("+1h");
+      await stage.through();
+      return verdictOf({ successes: stage.fired.length, complaints: [...complaints, ...stage.complaints()] });
+    });
+  } finally {
+    await server.stop();
+    fake.remove();
+  }
+}
+
+/** Four readers hold the oldest snapshot while rows come and go, with statistics of an empty table. */
+async function heldSnapshots(): Promise<RunVerdict> {
+  const url = await createDatabase("bloat");
+  return await ClockStage.with(url, async (stage) => {
+    const drainMs = async () => {
+      await stage.schedule(BLOAT_ROWS, () => 0);
+      const startMs = performance.now();
+      await stage
+        .start({ batch: 500 })
+        .then((by) => stage.through().finally(() => stage.signal(by, "SIGKILL")));
+      return performance.now() - startMs;
+    };
+    const cleanMs = Math.min(await drainMs(), await drainMs());
+    const readers = postgres(url, { max: 4, onnotice: () => undefined });
+    const over = Promise.withResolvers<void>();
+    const reading = Array.from({ length: 4 }, () =>
+      readers.begin("ISOLATION LEVEL REPEATABLE READ", async (sql) => {
+        await sql`SELECT count(*) FROM cauce.scheduled`;
+        await over.promise;
+      }),
+    );
+    for (let round = 0; round < 3; round++) await drainMs();
+    const bloatedMs = Math.min(await drainMs(), await drainMs());
+    over.resolve();
+    await Promise.all(reading);
+    await readers.end();
+    const ratio = cleanMs / bloatedMs;
+    const complaints = stage.complaints();
+    if (ratio < LEAST_RATIO) complaints.push(`drained at ${ratio.toFixed(2)} of the clean rate`);
+    return verdictOf({ successes: stage.fired.length, complaints });
+  });
+}
+
+const BLOAT_ROWS = 10_000;
+const LEAST_RATIO = 0.7;
+
+export const scheduleCases: readonly FaultCase[] = [
+  ...(["schedule.claimed", "schedule.published"] as const).map((point) => ({
+    number: 21,
+    title: `4 schedulers, one frozen at ${point} past the idle-in-transaction timeout`,
+    expected: "its row is taken over; at most one extra publish, same id and delivery",
+    quick: true,
+    run: () => frozenAt(point),
+  })),
+  {
+    number: 22,
+    title: "a worker's clock jumps an hour forth and two back",
+    expected: "nothing early by the database's clock, nothing lost",
+    quick: true,
+    run: workersClock,
+  },
+  {
+    number: 22,
+    title: "the database's clock jumps an hour back, then two forth",
+    expected: "due times move with it; each row fires once",
+    quick: false,
+    run: databasesClock,
+  },
+  {
+    number: 24,
+    title: "4 held snapshots while 50,000 rows come and go",
+    expected: "drain at least 0.7 of the clean rate",
+    quick: false,
+    run: heldSnapshots,
+  },
+];
