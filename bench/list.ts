@@ -11,6 +11,9 @@ import { memory } from "./measure/memory.ts";
 import { rebalance } from "./measure/rebalance.ts";
 import { slowHandlers } from "./measure/slow-handlers.ts";
 import { startUp } from "./measure/start-up.ts";
+import { bulk } from "./scheduler/bulk.ts";
+import { drain, flat } from "./scheduler/drain.ts";
+import { lateness } from "./scheduler/lateness.ts";
 
 export const MEASUREMENTS: readonly Measurement[] = [
   ...consumeProduce,
@@ -22,4 +25,8 @@ export const MEASUREMENTS: readonly Measurement[] = [
   rebalance,
   exactlyOnce,
   startUp,
+  lateness,
+  drain,
+  flat,
+  bulk,
 ];

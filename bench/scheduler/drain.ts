@@ -1,0 +1,126 @@
+/**
+ * How fast a backlog that is due at one instant goes: beside the pinned claim loop and C's produce loop, and as the table grows.
+ *
+ * In: a stage. Out: our rate over the slower of the two loops'; and our rate with many rows waiting over that with few.
+ */
+import { runChild } from "../harness/child.ts";
+import type { Measurement } from "../harness/measurement.ts";
+import { PARTITIONS, propertiesOf, type Stage } from "../harness/stage.ts";
+import type { Pair } from "../harness/verdict.ts";
+import { PRODUCER_DEFAULTS } from "../../runtime/kafka/index.ts";
+import { runDoor } from "./run-door.ts";
+import { Table } from "./table.ts";
+
+const ROWS = 50_000;
+const QUICK_ROWS = 20_000;
+const FEW = 100_000;
+const MANY = 10_000_000;
+const QUICK_MANY = 1_000_000;
+const AFTER_MS = 4_000;
+
+export const drain: Measurement = {
+  benchmarks: [
+    {
+      name: "schedule-drain",
+      row: "delayed/retry scheduler: drain",
+      reference:
+        "rows/s of the scheduler over the slower of the pinned SQL claim loop and the C produce loop, 100k waiting",
+      unit: "ratio",
+      better: "higher",
+      must: 0.6,
+      aim: 0.85,
+    },
+  ],
+  async measure(stage) {
+    const table = await Table.open(await stage.newDatabase());
+    const topic = await stage.newTopic(PARTITIONS);
+    await table.wait(topic, FEW);
+    const pairs: Pair[] = [];
+    for (let pair = 0; pair < stage.pairs; pair++) {
+      const c = await produceRate(stage);
+      const loop = await drainRate(stage, table, topic, "loop");
+      const ours = await drainRate(stage, table, topic, "runtime");
+      stage.say(
+        `  rows/s: C produces ${c.toFixed(0)}, SQL loop ${loop.rate.toFixed(0)}, scheduler ${ours.rate.toFixed(0)}`,
+      );
+      pairs.push({ value: ours.rate / Math.min(c, loop.rate), faults: ours.faults + loop.faults });
+    }
+    await table.close();
+    return new Map([["schedule-drain", pairs]]);
+  },
+};
+
+export const flat: Measurement = {
+  benchmarks: [
+    {
+      name: "schedule-flat",
+      row: "delayed/retry scheduler: 10M waiting",
+      reference: "rows/s with 10M rows waiting over those with 100k",
+      unit: "ratio",
+      better: "higher",
+      must: 0.9,
+      aim: 1,
+    },
+  ],
+  async measure(stage) {
+    const topic = await stage.newTopic(PARTITIONS);
+    const [few, many] = [
+      await Table.open(await stage.newDatabase()),
+      await Table.open(await stage.newDatabase()),
+    ];
+    await few.wait(topic, FEW);
+    await many.wait(topic, stage.quick ? QUICK_MANY : MANY);
+    const pairs: Pair[] = [];
+    for (let pair = 0; pair < stage.pairs; pair++) {
+      const small = await drainRate(stage, few, topic, "runtime");
+      const large = await drainRate(stage, many, topic, "runtime");
+      stage.say(`  rows/s: few waiting ${small.rate.toFixed(0)}, many waiting ${large.rate.toFixed(0)}`);
+      pairs.push({ value: large.rate / small.rate, faults: small.faults + large.faults });
+    }
+    await Promise.all([few.close(), many.close()]);
+    return new Map([["schedule-flat", pairs]]);
+  },
+};
+
+interface Rate {
+  readonly rate: number;
+  readonly faults: number;
+}
+
+export async function drainRate(
+  stage: Stage,
+  table: Table,
+  topic: string,
+  kind: "runtime" | "loop",
+  rows = stage.quick ? QUICK_ROWS : ROWS,
+): Promise<Rate> {
+  let atMs = NaN;
+  const result = await runDoor(stage, { url: table.url, topic, rows, kind }, async () => {
+    atMs = await table.due(topic, { rows, afterMs: AFTER_MS, overMs: 0 });
+  });
+  const left = await table.left(topic, atMs + 1);
+  return { rate: rows / ((result.lastMs - atMs) / 1_000), faults: result.early + result.repeated + left };
+}
+
+/** With its start, which is some 20 ms of a second. */
+async function produceRate(stage: Stage): Promise<number> {
+  const topic = await stage.newTopic(PARTITIONS);
+  const startMs = performance.now();
+  await runChild(
+    stage.reference.command(
+      "fill",
+      stage.brokers,
+      topic,
+      PRODUCED,
+      150,
+      4,
+      0,
+      propertiesOf(PRODUCER_DEFAULTS),
+    ),
+  );
+  const rate = PRODUCED / ((performance.now() - startMs) / 1_000);
+  await stage.dropTopics(topic);
+  return rate;
+}
+
+const PRODUCED = 200_000;
