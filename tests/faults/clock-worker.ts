@@ -1,7 +1,8 @@
 /**
  * The clock's door alone, as a process: a store, a scheduler, and the line that it writes for each record is its topic.
  *
- * In: the work as JSON in its first argument. Out: `ready`, then `fired ID DUE_MS NOW_MS` a record, both by the database's clock.
+ * In: the work as JSON in its first argument. Out: `ready`, then `fired ID DUE_MS NOW_MS` a record, both by the database's clock; DUE_MS is 0
+ * for a row that somebody else has published meanwhile.
  * Ends on SIGTERM, and at once when its parent is gone. Never here: judging.
  */
 import { writeSync } from "node:fs";
@@ -36,11 +37,12 @@ async function main({ url, app, topic, batch = 50, limits = {}, freezeAt }: Cloc
     const ids = records.map(
       ({ value }) => (JSON.parse(new TextDecoder().decode(value ?? undefined)) as { id: string }).id,
     );
-    const rows = await sql<{ message_id: string; due_ms: number; now_ms: number }[]>`
-      SELECT message_id, extract(epoch FROM due_at)::float8 * 1000 AS due_ms,
+    const rows = await sql<{ id: string; due_ms: number; now_ms: number }[]>`
+      SELECT given.id, coalesce(extract(epoch FROM due_at), 0)::float8 * 1000 AS due_ms,
         extract(epoch FROM clock_timestamp())::float8 * 1000 AS now_ms
-      FROM cauce.scheduled WHERE app = ${app} AND message_id = ANY(${ids})`;
-    for (const row of rows) say(`fired ${row.message_id} ${row.due_ms} ${row.now_ms}`);
+      FROM unnest(${ids}::text[]) AS given(id)
+      LEFT JOIN cauce.scheduled ON app = ${app} AND message_id = given.id`;
+    for (const row of rows) say(`fired ${row.id} ${row.due_ms} ${row.now_ms}`);
   };
   const scheduler = startScheduler({ store, topics: [topic], publish, batch, recheckMs: RECHECK_MS });
   process.once("SIGTERM", () => {

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { createDatabase, startPostgres } from "../services/postgres.ts";
+import { eventually } from "../system/stage.ts";
 import { type FaultCase, verdictOf } from "./case.ts";
 import { ClockStage } from "./clock-stage.ts";
 import type { RunVerdict } from "./run.ts";
@@ -17,25 +18,26 @@ const ROWS = 2_000;
 const LIMITS = { publishDeadlineMs: 500, idleInTransactionMs: 1_500 };
 
 /** Four schedulers, one stopped in the middle of its claim for longer than Postgres lets a transaction idle. */
-async function frozenAt(freezeAt: "schedule.claimed" | "schedule.published"): Promise<RunVerdict> {
+async function frozenAt(freezeAt: "schedule.claimed" | "schedule.acknowledged"): Promise<RunVerdict> {
   return await ClockStage.with(await createDatabase("frozen"), async (stage) => {
     const frozen = await stage.start({ limits: LIMITS, freezeAt });
     await stage.schedule(1, () => 0);
     await stage.said(frozen, "frozen");
     for (let other = 0; other < 3; other++) await stage.start({ limits: LIMITS });
     await stage.schedule(ROWS, (n) => n % 500);
-    await stage.through();
-    const held = stage.fired.filter(({ by }) => by !== frozen).length;
+    await eventually(
+      "the others fire all of them, the frozen one's row too",
+      () => stage.fired.filter(({ by }) => by !== frozen).length > ROWS,
+    );
     stage.signal(frozen, "SIGCONT");
-    const before = stage.fired.length;
     // It still works: what comes now may be its own.
     await stage.schedule(ROWS, (n) => n % 500);
     await stage.through();
     const complaints = stage.complaints({ most: 2 });
     if (!stage.alive(frozen)) complaints.push("the frozen scheduler did not survive");
-    if (held <= ROWS) complaints.push("the frozen one's row was not taken over");
-    if (stage.repeats > 2) complaints.push(`${stage.repeats} repeats; one row was held`);
-    return verdictOf({ successes: before + ROWS, repeats: stage.repeats, complaints });
+    // The frozen one had published it, or did so when it went on.
+    if (stage.repeats !== 1) complaints.push(`${stage.repeats} repeats; one row was held`);
+    return verdictOf({ successes: 2 * ROWS + 1, repeats: stage.repeats, complaints });
   });
 }
 
@@ -149,7 +151,7 @@ const BLOAT_ROWS = 10_000;
 const LEAST_RATIO = 0.7;
 
 export const scheduleCases: readonly FaultCase[] = [
-  ...(["schedule.claimed", "schedule.published"] as const).map((point) => ({
+  ...(["schedule.claimed", "schedule.acknowledged"] as const).map((point) => ({
     number: 21,
     title: `4 schedulers, one frozen at ${point} past the idle-in-transaction timeout`,
     expected: "its row is taken over; at most one extra publish, same id and delivery",
