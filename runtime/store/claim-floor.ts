@@ -20,7 +20,8 @@ export interface ClaimFloor {
   forget(): void;
 }
 
-/** The longest that a row before the floor is not looked at. */
+/** The longest that a row before the floor is not looked at. `bun run faults snapshots`, one run
+ * each: 0.86 of the clean rate with the floor, 0.34 when always from the start. */
 export const CLAIM_FROM_START_EVERY_MS = 1_000;
 /** Before every row. */
 export const START = "-infinity";

@@ -19,6 +19,8 @@ export interface ClockWork {
   readonly topic: string;
   readonly batch?: number;
   readonly limits?: Partial<StoreLimits>;
+  /** Asks the database nothing of its own: for rates. DUE_MS and NOW_MS are 0. */
+  readonly bare?: boolean;
   /** Stops itself (SIGSTOP) at this failpoint, the first time that it comes there, having said `frozen`. */
   readonly freezeAt?: Failpoint;
 }
@@ -27,7 +29,15 @@ const RECHECK_MS = 1_000;
 
 if (import.meta.main) await main(JSON.parse(process.argv[2] ?? "") as ClockWork);
 
-async function main({ url, app, topic, batch = 50, limits = {}, freezeAt }: ClockWork): Promise<void> {
+async function main({
+  url,
+  app,
+  topic,
+  batch = 50,
+  limits = {},
+  bare = false,
+  freezeAt,
+}: ClockWork): Promise<void> {
   process.stdin.on("end", () => process.exit(1)).resume();
   const store = await createPostgresStore({ url, app, limits });
   const sql = postgres(url, { max: 1, onnotice: () => undefined });
@@ -37,6 +47,7 @@ async function main({ url, app, topic, batch = 50, limits = {}, freezeAt }: Cloc
     const ids = records.map(
       ({ value }) => (JSON.parse(new TextDecoder().decode(value ?? undefined)) as { id: string }).id,
     );
+    if (bare) return say(ids.map((id) => `fired ${id} 0 0`).join("\n"));
     const rows = await sql<{ id: string; due_ms: number; now_ms: number }[]>`
       SELECT given.id, coalesce(extract(epoch FROM due_at), 0)::float8 * 1000 AS due_ms,
         extract(epoch FROM clock_timestamp())::float8 * 1000 AS now_ms

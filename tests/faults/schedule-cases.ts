@@ -119,12 +119,15 @@ async function heldSnapshots(): Promise<RunVerdict> {
   const url = await createDatabase("bloat");
   return await ClockStage.with(url, async (stage) => {
     const drainMs = async () => {
-      await stage.schedule(BLOAT_ROWS, () => 0);
+      await stage.schedule(BLOAT_ROWS, () => AFTER_MS);
+      const before = stage.fired.length;
+      const by = await stage.start({ batch: 500, bare: true });
+      await eventually("the first of them", () => stage.fired.length > before);
       const startMs = performance.now();
-      await stage
-        .start({ batch: 500 })
-        .then((by) => stage.through().finally(() => stage.signal(by, "SIGKILL")));
-      return performance.now() - startMs;
+      await stage.through();
+      const tookMs = performance.now() - startMs;
+      stage.signal(by, "SIGKILL");
+      return tookMs;
     };
     const cleanMs = Math.min(await drainMs(), await drainMs());
     const readers = postgres(url, { max: 4, onnotice: () => undefined });
@@ -147,7 +150,9 @@ async function heldSnapshots(): Promise<RunVerdict> {
   });
 }
 
-const BLOAT_ROWS = 10_000;
+/** Time to start one, which then finds all of them due. */
+const AFTER_MS = 1_500;
+const BLOAT_ROWS = 30_000;
 const LEAST_RATIO = 0.7;
 
 export const scheduleCases: readonly FaultCase[] = [
@@ -174,7 +179,7 @@ export const scheduleCases: readonly FaultCase[] = [
   },
   {
     number: 24,
-    title: "4 held snapshots while 50,000 rows come and go",
+    title: "4 held snapshots while 150,000 rows come and go",
     expected: "drain at least 0.7 of the clean rate",
     quick: false,
     run: heldSnapshots,
