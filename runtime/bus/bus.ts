@@ -31,6 +31,7 @@ export interface TopicPartition {
 
 /** Where an acknowledged record lies. */
 export interface RecordPosition extends TopicPartition {
+  /** -1 where the broker has the record and did not say where: it recognised a repeat of one that it had. */
   readonly offset: number;
 }
 

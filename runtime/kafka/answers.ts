@@ -47,7 +47,7 @@ export class Answers {
   }
 
   offset(index: number): number {
-    return this.#view.getFloat64(this.#cell(index) + ANSWER.offset, true);
+    return Math.max(-1, this.#view.getFloat64(this.#cell(index) + ANSWER.offset, true));
   }
 
   /** The first of `count` that was not delivered. */

@@ -56,9 +56,10 @@ for (const crossing of CROSSINGS) {
       await producer.produce([record(topic)]);
       cluster.pushErrors("produce", [BROKER_ERROR.notEnoughReplicas, BROKER_ERROR.notLeader, 0]);
       const calls = await Promise.all(Array.from({ length: 50 }, () => producer.produce([record(topic)])));
-      expect(calls.map(([position]) => position?.offset)).toEqual(
-        Array.from({ length: 50 }, (_, at) => at + 1),
-      );
+      // A repeat that the broker recognised has a place that nobody tells.
+      const wrong = calls.filter(([position], at) => ![-1, at + 1].includes(position?.offset ?? NaN));
+      expect(wrong).toEqual([]);
+      expect((await producer.produce([record(topic)])).at(0)?.offset).toBe(51);
     });
 
     test("says possibly persisted when the broker's answer never came", async () => {
