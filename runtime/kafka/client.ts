@@ -36,6 +36,13 @@ const QUEUED_EVENTS =
   EVENT.deliveries | EVENT.log | EVENT.error | EVENT.rebalance | EVENT.commit | EVENT.statistics;
 
 /**
+ * For every client. When no broker can be reached, librdkafka by default starts over from its first addresses and gives up the
+ * brokers that it knew; its cache of coordinators goes on pointing at one of those, and a group's offsets are never answered
+ * again (seen with 2.16: docs/decisions/0013). Without it, known brokers are tried for ever.
+ */
+const CLIENT_DEFAULTS: ClientConfig = { "metadata.recovery.strategy": "none" };
+
+/**
  * Makes a client. It owns threads from here on: destroy it with `destroyClient` after all its queues and topics.
  * @throws CauceError `config_invalid` naming the property that librdkafka refuses and why.
  */
@@ -44,7 +51,7 @@ export function newClient(library: Library, kind: ClientKind, config: ClientConf
   const conf = native.rd_kafka_conf_new() ?? 0;
   const reason = scratch(REASON_BYTES);
   try {
-    for (const [name, value] of Object.entries(config)) {
+    for (const [name, value] of Object.entries({ ...CLIENT_DEFAULTS, ...config })) {
       const result = native.rd_kafka_conf_set(
         conf,
         cString(name),

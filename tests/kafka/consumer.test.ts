@@ -12,6 +12,7 @@ import {
   Producer,
 } from "../../runtime/kafka/index.ts";
 import { after, bytes, join, Owner, takeCount } from "../bus/owner.ts";
+import { eventually } from "../system/stage.ts";
 import { testLibrary } from "./library.ts";
 
 const BROKER_ERROR = {
@@ -142,6 +143,31 @@ describe("the consumer", () => {
       expect((await takeCount(second.subscription, 2)).map(({ offset }) => offset)).toEqual([3, 4]);
       expect(second.owner.troubles.some(({ message }) => message.includes("not known yet"))).toBe(true);
       cluster.clearErrors("offsetFetch");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "the offsets of a group are answered again after every broker was away",
+    async () => {
+      const topic = await newTopic(2);
+      const group = `g-${topic}`;
+      const admin = await Admin.open({ library, config: { "bootstrap.servers": cluster.bootstrap } });
+      const { subscription, owner } = await join(await openBus(), { group, topics: [topic] });
+      await subscription.commit([{ topic, partition: 0, offset: 2 }]);
+      const committed = async () =>
+        (await admin.committedOffsets(group, [{ topic, partition: 0 }]))[0]?.offset;
+      for (let round = 0; round < 2; round++) {
+        expect(await committed()).toBe(2);
+        const before = owner.troubles.length;
+        const said = (kind: string) => owner.troubles.slice(before).some((trouble) => trouble.kind === kind);
+        cluster.brokerDown();
+        await eventually("the broker is away", () => said("broker_away"));
+        cluster.brokerUp();
+        await eventually("the broker is back", () => said("broker_back"));
+      }
+      expect(await committed()).toBe(2);
+      admin.close();
     },
     TIMEOUT_MS,
   );
