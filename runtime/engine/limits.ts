@@ -46,9 +46,9 @@ export const LIMITS = {
   drainMs: 10_000,
   /**
    * A handler of whose last 50 messages (at least 20) four in five fail in its own code is taken for a bad deploy. One
-   * message is tried every 30 s.
+   * message is tried every 30 s. In order of keys, a key counts for four messages at most.
    */
-  breaker: { window: 50, least: 20, share: 0.8, probeMs: 30_000 },
+  breaker: { window: 50, least: 20, share: 0.8, probeMs: 30_000, perKey: 4 },
   /** A message of a newer schema version is looked at again after this long. */
   newerSchemaMs: 30_000,
   /** Fenced keys of a handler that are remembered; with more, each of its messages asks the store. */

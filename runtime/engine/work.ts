@@ -141,7 +141,7 @@ export class Work {
       this.#options.over(task, null);
       return;
     }
-    this.#judge(processed, false);
+    this.#judge(task, processed, false);
     if (isSettled(outcome) && !this.#withheld(processed)) {
       this.#settler.add({ task, processed, outcome, partition: task.partition, startedMs, waiter: null });
     } else this.#goOn(task, this.#again({ task, processed }));
@@ -175,7 +175,7 @@ export class Work {
         if (probe) this.#hold.probed(null, "");
         return;
       }
-      for (const { processed } of answers) this.#judge(processed, probe);
+      for (const { task, processed } of answers) this.#judge(task, processed, probe);
       const ready: ReadyAnswer[] = [];
       const again: Task[] = [];
       let lacking: Answer | undefined;
@@ -208,12 +208,23 @@ export class Work {
   }
 
   /** Tells the breaker. */
-  #judge(processed: Processed, probe: boolean): void {
+  #judge(task: Task, processed: Processed, probe: boolean): void {
     const failed = failedItself(processed);
     const { verdict } = processed;
     const error = verdict !== null && verdict.kind !== "unavailable" ? verdict.error : "";
     if (probe) this.#hold.probed(failed, error);
-    else this.#hold.note(processed.envelope.id, failed, error);
+    else this.#hold.note(this.#subjectOf(task, processed), failed, error);
+  }
+
+  /**
+   * What the breaker counts. In order of keys, a key counts a few times at most: its messages run one by one, so those of one bad
+   * key come in a row once the others are through, and say nothing about the others.
+   */
+  #subjectOf({ lane }: Task, { envelope: { id } }: Processed): string {
+    if (this.#options.handler.order.by !== "key" || lane === null) return id;
+    let sum = 0;
+    for (let at = 0; at < id.length; at++) sum = (Math.imul(sum, 31) + id.charCodeAt(at)) >>> 0;
+    return `${lane}/${sum % LIMITS.breaker.perKey}`;
   }
 
   /** While the breaker is open, what the handler's own code failed at is not settled. */
