@@ -99,7 +99,7 @@ export class Assignment {
   }
 
   async #assign(partitions: readonly TopicPartition[]): Promise<void> {
-    const { pump, assigned } = this.#options;
+    const { assigned } = this.#options;
     for (const partition of partitions) this.#forward(partition);
     const started = partitions.length === 0 ? [] : await this.#findStart(partitions);
     if (!started) return;
@@ -108,12 +108,11 @@ export class Assignment {
       partition,
       offset: committed ?? START[this.#options.startAt],
     }));
-    const error = withList(pump.library, entries, (list) => this.#tell(list, "assign"));
-    if (error) {
-      this.#trouble(error);
-      return;
-    }
-    for (const { topic, partition } of started) {
+    const refused = new Set(
+      this.#answer(entries, "assign").map(({ topic, partition }) => keyOf(topic, partition)),
+    );
+    const ours = started.filter(({ topic, partition }) => !refused.has(keyOf(topic, partition)));
+    for (const { topic, partition } of ours) {
       const key = keyOf(topic, partition);
       this.#owned.add(key);
       this.#committable.add(key);
@@ -121,7 +120,7 @@ export class Assignment {
     }
     this.#wakeBrokers();
     this.#everAssigned = true;
-    if (!this.#closing) assigned(started);
+    if (!this.#closing) assigned(ours);
   }
 
   async #revoke(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
@@ -136,8 +135,7 @@ export class Assignment {
     }
     this.#forget(plain);
     if (pump.closed) return;
-    const error = withList(pump.library, plain, (list) => this.#tell(list, "unassign"));
-    if (error) this.#trouble(error);
+    this.#answer(plain, "unassign");
     if (!this.#closing) this.#wakeBrokers();
   }
 
@@ -207,11 +205,37 @@ export class Assignment {
     native.rd_kafka_queue_destroy(queue);
   }
 
-  /** Gives librdkafka its answer. The eager protocol knows only all or nothing. */
+  /**
+   * Gives librdkafka the answer that it waits for. One that it refuses as a whole (a partition that it does not know of, or knows
+   * already) would leave it waiting for ever, a member that reads nothing and never joins again: then each partition is
+   * answered for alone, and at last nobody. @returns those that it refused
+   */
+  #answer(entries: readonly PartitionEntry[], what: "assign" | "unassign"): readonly PartitionEntry[] {
+    const { library } = this.#options.pump;
+    const tell = (some: readonly PartitionEntry[]) =>
+      withList(library, some, (list) => this.#tell(list, what));
+    const error = tell(entries);
+    if (!error) return [];
+    if (this.#isEager) {
+      this.#trouble(error);
+      return entries;
+    }
+    this.#trouble(`${error}; its partitions are answered for one by one`);
+    const refused = entries.filter((entry) => tell([entry]) !== undefined);
+    if (refused.length === entries.length) tell([]);
+    return refused;
+  }
+
+  get #isEager(): boolean {
+    const { client, library } = this.#options.pump;
+    return text(library.native.rd_kafka_rebalance_protocol(client)) === "EAGER";
+  }
+
+  /** The eager protocol knows only all or nothing. */
   #tell(list: Address, what: "assign" | "unassign"): string | undefined {
     const { client, library } = this.#options.pump;
     const { native } = library;
-    if (text(native.rd_kafka_rebalance_protocol(client)) !== "EAGER") {
+    if (!this.#isEager) {
       const answer =
         what === "assign" ? native.rd_kafka_incremental_assign : native.rd_kafka_incremental_unassign;
       return takeError(library, answer(client, list), `${what} partitions`)?.message;

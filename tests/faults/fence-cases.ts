@@ -31,12 +31,12 @@ async function killsAndChanges(services: Services): Promise<RunVerdict> {
 const CHANGES = 10;
 const CHANGE_EVERY_MS = 80;
 
-/** As an operator would: some rows sooner, some later. */
+/** As an operator would: some rows sooner, some later. Delayed outputs stay: the auditor knows when those are due. */
 async function changeByHand(hands: SQL, { prefix }: FaultRun): Promise<void> {
   for (let change = 0; change < CHANGES; change++) {
     await hands`
       UPDATE cauce.scheduled SET due_at = now() + (random() * 200) * interval '1 millisecond'
-      WHERE app = ${prefix} AND random() < 0.3`;
+      WHERE app = ${prefix} AND kind = 'retry' AND random() < 0.3`;
     await Bun.sleep(CHANGE_EVERY_MS);
   }
 }
