@@ -5,6 +5,7 @@
  */
 import type { IncomingRecord } from "../bus/bus.ts";
 import type { Handler } from "../handler/handler.ts";
+import type { DeadLetter } from "../store/store.ts";
 import { withCounters, withoutPlace, type Counters, type Envelope } from "./envelope.ts";
 import type { HandlerNames } from "./names.ts";
 import type { Outcome } from "./outcome.ts";
@@ -71,29 +72,33 @@ export function outcomeOf(
 function dead(
   record: IncomingRecord,
   envelope: Envelope,
-  { handler }: Owner,
+  owner: Owner,
   cause: string,
   error: string,
   counters: Omit<Counters, "delivery">,
 ): Outcome {
+  return { kind: "dead", letter: letterOf(record, envelope, owner, { cause, error, ...counters }) };
+}
+
+/** The dead letter of a record: its bytes as they came, and why. It stands at no fence any more. */
+export function letterOf(
+  record: IncomingRecord,
+  envelope: Envelope,
+  { handler }: Pick<Owner, "handler">,
+  why: Pick<DeadLetter, "cause" | "error" | "attempts" | "deferrals">,
+): DeadLetter {
+  const { cause, error, attempts, deferrals } = why;
+  const { key, value, partition, offset } = record;
   return {
-    kind: "dead",
-    letter: {
-      handler: handler.name,
-      messageId: envelope.id,
-      delivery: envelope.delivery,
-      record: {
-        topic: handler.on.name,
-        key: record.key,
-        value: record.value,
-        headers: withoutPlace(record.headers),
-      },
-      partition: record.partition,
-      offset: record.offset,
-      cause,
-      error,
-      attempts: counters.attempts,
-      deferrals: counters.deferrals,
-    },
+    handler: handler.name,
+    messageId: envelope.id,
+    delivery: envelope.delivery,
+    record: { topic: handler.on.name, key, value, headers: withoutPlace(record.headers) },
+    partition,
+    offset,
+    cause,
+    error,
+    attempts,
+    deferrals,
   };
 }

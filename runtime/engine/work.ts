@@ -9,6 +9,7 @@ import { pause } from "../ground/clock.ts";
 import type { CauceError } from "../ground/errors.ts";
 import type { DeadLetter } from "../store/store.ts";
 import type { ConsumerOptions } from "./consumer.ts";
+import { letterOf } from "./conclude.ts";
 import { condemn } from "./condemn.ts";
 import { readEnvelope, withoutPlace } from "./envelope.ts";
 import type { Fence } from "./fence.ts";
@@ -381,24 +382,12 @@ export class Work {
 
   /** The end of a message whose output is too large to be published. */
   #letterFor({ task: { record }, processed: { envelope } }: Answer, error: CauceError): DeadLetter {
-    const { handler } = this.#options;
-    return {
-      handler: handler.name,
-      messageId: envelope.id,
-      delivery: envelope.delivery,
-      record: {
-        topic: handler.on.name,
-        key: record.key,
-        value: record.value,
-        headers: withoutPlace(record.headers),
-      },
-      partition: record.partition,
-      offset: record.offset,
+    return letterOf(record, envelope, this.#options, {
       cause: error.code,
       error: `an output could not be published: ${error.message}`,
       attempts: envelope.attempts + 1,
       deferrals: envelope.deferrals,
-    };
+    });
   }
 
   #patience(signal: AbortSignal): Patience {
