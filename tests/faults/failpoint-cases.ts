@@ -8,6 +8,8 @@ import type { FaultCase, Services } from "./case.ts";
 import { FaultRun, type RunVerdict } from "./run.ts";
 
 const MESSAGES = 400;
+/** Commits come every 250 ms: so many are not through before the second one. */
+const MESSAGES_FOR_COMMITS = 4_000;
 const LATER_MESSAGES = 80;
 const DIES_WITHIN_MS = 30_000;
 
@@ -57,7 +59,8 @@ function isMet(point: Failpoint): point is Met {
 async function dieAndGoOn(services: Services, point: Met): Promise<RunVerdict> {
   const run = await FaultRun.open(services);
   try {
-    await run.send(MESSAGES);
+    const messages = point.startsWith("commit.") ? MESSAGES_FOR_COMMITS : MESSAGES;
+    await run.send(messages);
     const doomed = run.fleet.start({ dieAt: { point, visit: VISIT[point] } });
     const died = await Promise.race([
       doomed.exited.then(() => true),
@@ -83,7 +86,7 @@ async function dieAndGoOn(services: Services, point: Met): Promise<RunVerdict> {
     run.fleet.start();
     await run.send(LATER_MESSAGES);
     const verdict = await run.verdict();
-    if (left < MESSAGES) return verdict;
+    if (left < messages) return verdict;
     return { ...verdict, passed: false, complaints: `it died when all was done; ${verdict.complaints}` };
   } finally {
     await run.close();
