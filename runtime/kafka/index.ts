@@ -24,5 +24,5 @@ export { type TopicAnswer } from "./topic-answers.ts";
 export { type DeletedRecords } from "./topic-changes.ts";
 export { type GroupDescription, type GroupListing, type GroupMember } from "./groups.ts";
 export { type ClientStatistics, type PartitionStatistics, readStatistics } from "./statistics.ts";
-export { MOCK_CLIENTS, MockCluster, type MockClusterOptions } from "./mock.ts";
+export { MOCK_CLIENTS, type MockAnswer, MockCluster, type MockClusterOptions } from "./mock.ts";
 export { locateLibrary, type LocatedLibrary, type LocateOptions } from "./library/locate.ts";

@@ -5,15 +5,24 @@
  * Never here: durability. All is in memory, at most about 5 MiB a partition (older data is dropped in silence), and
  * several requests are not served at all (CreateTopics, DeleteTopics, DescribeGroups, SASL).
  */
+import type { TopicPartition } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import { destroyClient, newClient } from "./client.ts";
 import { errorName } from "./failures.ts";
-import { type Address, cString, type Library, scratch, text } from "./symbols.ts";
+import { type Address, cString, type Library, type MockExtra, scratch, text } from "./symbols.ts";
 
 export interface MockClusterOptions {
   readonly library: Library;
   /** Brokers, 1 to 9. Default 1. */
   readonly brokers?: number;
+}
+
+/** How one request is answered. */
+export interface MockAnswer {
+  /** A number of the Kafka protocol; 0 or none: no error. */
+  readonly err?: number;
+  /** How late the answer is. */
+  readonly delayMs?: number;
 }
 
 /**
@@ -104,7 +113,40 @@ export class MockCluster {
     );
   }
 
-  /** Forgets the errors that were pushed for this kind of request. */
+  /**
+   * The next requests of this kind to one broker are answered so, one answer each, in this order, before those of `pushErrors`:
+   * with an error (0 or none: as it should be), or late.
+   * @throws CauceError `broker` for a broker that there is not
+   */
+  pushAnswers(request: keyof typeof REQUEST, answers: readonly MockAnswer[], broker = 1): void {
+    const push = this.#extra("rd_kafka_mock_broker_push_request_error_rtts", "delay single requests");
+    for (const { err = 0, delayMs = 0 } of answers) {
+      const cluster = this.#open();
+      this.#check("push an answer", push(cluster, broker, REQUEST[request], 1, err, delayMs));
+    }
+  }
+
+  /**
+   * The next requests of this kind that name the partition fail for it alone, one error each; what they say of others is
+   * answered as it should be. Errors of `pushErrors` and `pushAnswers` come first.
+   * @throws CauceError `broker` for a partition that there is not
+   */
+  pushPartitionErrors(
+    request: keyof typeof REQUEST,
+    { topic, partition }: TopicPartition,
+    errors: readonly number[],
+  ): void {
+    const push = this.#extra("rd_kafka_mock_partition_push_request_errors", "refuse single partitions");
+    for (const err of errors) {
+      const cluster = this.#open();
+      this.#check(
+        "push a partition's error",
+        push(cluster, cString(topic), partition, REQUEST[request], 1, err),
+      );
+    }
+  }
+
+  /** Forgets what `pushErrors` said of this kind of request. */
   clearErrors(request: keyof typeof REQUEST): void {
     this.#mock.rd_kafka_mock_clear_request_errors(this.#open(), REQUEST[request]);
   }
@@ -125,12 +167,7 @@ export class MockCluster {
 
   /** Drops the records of a partition below `beforeOffset`, as retention does. */
   deleteRecords(topic: string, partition: number, beforeOffset: number): void {
-    const call = this.#library.mockExtra().rd_kafka_mock_partition_delete_records;
-    if (!call)
-      throw new CauceError(
-        "library_unusable",
-        `the mock cluster of ${this.#library.version} cannot delete records`,
-      );
+    const call = this.#extra("rd_kafka_mock_partition_delete_records", "delete records");
     this.#check("delete records", call(this.#open(), cString(topic), partition, beforeOffset));
   }
 
@@ -155,6 +192,13 @@ export class MockCluster {
 
   get #mock() {
     return this.#library.mock();
+  }
+
+  /** A function that only newer libraries have. @throws CauceError `library_unusable` where this one has it not */
+  #extra<Name extends keyof MockExtra>(name: Name, what: string): NonNullable<MockExtra[Name]> {
+    const call = this.#library.mockExtra()[name];
+    if (call !== undefined) return call;
+    throw new CauceError("library_unusable", `the mock cluster of ${this.#library.version} cannot ${what}`);
   }
 
   #open(): Address {

@@ -243,6 +243,15 @@ const MOCK_EXTRA = {
   rd_kafka_mock_set_group_consumer_heartbeat_interval_ms: { args: ["ptr", "i32"], returns: "void" },
   rd_kafka_mock_set_group_consumer_session_timeout_ms: { args: ["ptr", "i32"], returns: "void" },
   rd_kafka_mock_set_controller_id: { args: ["ptr", "i32"], returns: "void" },
+  // Variadic in C. Six arguments all travel in registers on Linux, variadic or not: one error a call.
+  rd_kafka_mock_broker_push_request_error_rtts: {
+    args: ["ptr", "i32", "i16", "u64_fast", "i32", "i32"],
+    returns: "i32",
+  },
+  rd_kafka_mock_partition_push_request_errors: {
+    args: ["ptr", "ptr", "i32", "i16", "u64_fast", "i32"], // [B] copies
+    returns: "i32",
+  },
 } as const;
 
 const LIBC = {
@@ -292,7 +301,7 @@ type Callable<Table extends Readonly<Record<string, Signature>>> = {
 
 export type Native = Callable<typeof RDKAFKA>;
 type MockNative = Callable<typeof MOCK>;
-type MockExtra = Partial<Callable<typeof MOCK_EXTRA>>;
+export type MockExtra = Partial<Callable<typeof MOCK_EXTRA>>;
 type Libc = Callable<typeof LIBC>;
 
 /** dlopen with the types of the table: bun:ffi's own types call every symbol possibly missing. */
