@@ -22,7 +22,10 @@ import { startKafka } from "../tests/services/kafka.ts";
 
 const PARTITIONS = [0, 1, 2, 3];
 const EVERY_MS = 50;
+/** How long a supervisor waits before it starts a member again: part of the gap that is measured. */
 const SUPERVISOR_WAITS_MS = 500;
+/** Watched after the group has settled, so that a gap which settling itself leaves behind is seen too. */
+const TAIL_MS = 1_000;
 const GIVE_UP_MS = 90_000;
 
 /** What Apache Kafka 4.3 does when nothing is set, where the test broker is set otherwise. */
@@ -216,7 +219,7 @@ async function measure(
     await act();
     const actedMs = Date.now();
     await until(() => settled(actedMs) || Date.now() - actedMs > GIVE_UP_MS);
-    await Bun.sleep(1_000);
+    await Bun.sleep(TAIL_MS);
     const unmoved = PARTITIONS.filter((partition) => before.has(partition) && first.owns.has(partition));
     const longest = (partitions: readonly number[]) =>
       Math.max(0, ...partitions.map((partition) => longestGap(seen.get(partition) ?? new Map(), fromMs)));

@@ -71,4 +71,5 @@ export class Sightings {
   }
 }
 
+/** How long the last messages may take to come; what is not there then counts as lost. */
 const LATE_MS = 15_000;

@@ -17,6 +17,7 @@ import type { HopWork } from "../harness/window.ts";
 const MESSAGES = 100_000;
 /** How long RSS is watched once everything is there. */
 const WATCH_MS = 5_000;
+/** The kernel tells of no growth: the highest of so many looks stands for the peak. */
 const LOOK_EVERY_MS = 50;
 
 const limits = {

@@ -9,6 +9,7 @@ import type { Handler } from "../../runtime/handler/handler.ts";
 import { openCommandConsole } from "../../runtime/bin/command-console.ts";
 import { start } from "../../runtime/main.ts";
 
+/** `readiness()` is a question, it tells of no change: start-up is measured to within this. */
 const LOOK_EVERY_MS = 5;
 
 /** @returns a function that stops in order: drains, commits, leaves. */

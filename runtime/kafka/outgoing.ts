@@ -116,13 +116,13 @@ export class OutgoingTable {
 
   /** Headers of all records, before any address of the table is written down. */
   #makeRoom(records: readonly ProducedRecord[], from: number, count: number): void {
-    let headers = 0;
+    let needed = 0;
     for (let at = from; at < from + count; at++) {
       const record = records[at];
       if (record === undefined || record instanceof ForwardedRecord) continue;
-      if (!(record.headers instanceof HeaderBlock)) headers += record.headers.length;
+      const { headers } = record; // a consumed record decodes them anew at each look
+      if (!(headers instanceof HeaderBlock)) needed += headers.length * HEADER.size;
     }
-    const needed = headers * HEADER.size;
     if (this.#headers.bytes < needed) this.#headers = tableOf(2 * needed);
   }
 }
