@@ -6,6 +6,7 @@
 import schedule from "./0001-schedule.sql" with { type: "text" };
 import fences from "./0002-fences.sql" with { type: "text" };
 import resume from "./0003-resume.sql" with { type: "text" };
+import byHand from "./0004-by-hand.sql" with { type: "text" };
 
 export interface Migration {
   /** Counts up from 1 without gaps. */
@@ -19,4 +20,5 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
   { version: 1, name: "schedule", text: schedule },
   { version: 2, name: "fences", text: fences },
   { version: 3, name: "resume", text: resume },
+  { version: 4, name: "by hand", text: byHand },
 ]);
