@@ -172,13 +172,15 @@ export async function start(options: StartOptions): Promise<Running> {
       );
     }
     if (selection.scheduler) {
+      const topics = scheduledTopics(app, handlers);
       const scheduler = startScheduler({
         store,
         publish: (records) => bus.publish(records),
-        topics: scheduledTopics(app, handlers),
+        topics: [...topics.keys()],
+        declared: { app, topics },
         clock,
         log,
-        observe: { published: telemetry.published },
+        observe: { published: telemetry.published, parked: telemetry.parked },
       });
       doors.push((drainMs) => scheduler.stop(drainMs));
     }
