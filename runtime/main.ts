@@ -31,6 +31,7 @@ import { select, type Selection } from "./main/selection.ts";
 import { settledStep, startedStep } from "./main/steps.ts";
 import { openTelemetry, type Telemetry } from "./main/telemetry.ts";
 import { scheduledTopics, topicPlans } from "./main/topic-plans.ts";
+import { createOutbox } from "./outbox/outbox.ts";
 import type { Report } from "./provision/step.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
 import type { Watch } from "./watchdog/watch.ts";
@@ -106,6 +107,7 @@ export async function start(options: StartOptions): Promise<Running> {
       clock,
       random,
       client: createClient({ app, bus, store, clock, ready: () => topicsReady }),
+      outbox: createOutbox({ app, schema: settings.databaseSchema, clock }),
       database: {
         url: infrastructure.databaseUrl,
         embedded: infrastructure.databaseEmbedded,

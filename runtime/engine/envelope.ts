@@ -183,6 +183,11 @@ export function completedHeaders(headers: RecordHeaders, envelope: NewEnvelope):
   return [...writeEnvelope(envelope).filter(([name]) => !names.has(name)), ...kept];
 }
 
+/** Is this header the envelope's own? */
+export function isOfEnvelope(name: string): boolean {
+  return /^(?:ce_.*|cauce_.*|content-type|traceparent)$/i.test(name);
+}
+
 /** The header of the version of the topic's schema. */
 const SCHEMA = "cauce_schema";
 /** The header of a message's place at a fence: the fence's number and the turn, such as `17/3`. */
