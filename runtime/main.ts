@@ -31,6 +31,7 @@ import { select, type Selection } from "./main/selection.ts";
 import { settledStep, startedStep } from "./main/steps.ts";
 import { openTelemetry, type Telemetry } from "./main/telemetry.ts";
 import { scheduledTopics, topicPlans } from "./main/topic-plans.ts";
+import { createOutbox } from "./outbox/outbox.ts";
 import type { Report } from "./provision/step.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
 import type { Watch } from "./watchdog/watch.ts";
@@ -106,6 +107,7 @@ export async function start(options: StartOptions): Promise<Running> {
       clock,
       random,
       client: createClient({ app, bus, store, clock, ready: () => topicsReady }),
+      outbox: createOutbox({ app, schema: settings.databaseSchema, clock }),
       database: {
         url: infrastructure.databaseUrl,
         embedded: infrastructure.databaseEmbedded,
@@ -172,13 +174,15 @@ export async function start(options: StartOptions): Promise<Running> {
       );
     }
     if (selection.scheduler) {
+      const topics = scheduledTopics(app, handlers);
       const scheduler = startScheduler({
         store,
         publish: (records) => bus.publish(records),
-        topics: scheduledTopics(app, handlers),
+        topics: [...topics.keys()],
+        declared: { app, topics },
         clock,
         log,
-        observe: { published: telemetry.published },
+        observe: { published: telemetry.published, parked: telemetry.parked },
       });
       doors.push((drainMs) => scheduler.stop(drainMs));
     }

@@ -7,6 +7,7 @@ import schedule from "./0001-schedule.sql" with { type: "text" };
 import fences from "./0002-fences.sql" with { type: "text" };
 import resume from "./0003-resume.sql" with { type: "text" };
 import byHand from "./0004-by-hand.sql" with { type: "text" };
+import outbox from "./0006-outbox.sql" with { type: "text" };
 
 export interface Migration {
   /** Counts up from 1 without gaps. */
@@ -21,4 +22,5 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
   { version: 2, name: "fences", text: fences },
   { version: 3, name: "resume", text: resume },
   { version: 4, name: "by hand", text: byHand },
+  { version: 6, name: "outbox", text: outbox },
 ]);

@@ -1,0 +1,199 @@
+/** A LISTEN that says yes and delivers nothing, and one whose connection is dead without anybody's notice: found out, said, bridged. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import type { OutgoingRecord } from "../../runtime/bus/bus.ts";
+import { silentLog, type Log } from "../../runtime/ground/log.ts";
+import { startScheduler, type Scheduler } from "../../runtime/scheduler/scheduler.ts";
+import { createPostgresStore, type PostgresStore } from "../../runtime/store/postgres.ts";
+import { PGBOUNCER, startPooler, type Pooler } from "../services/pgbouncer.ts";
+import { createDatabase } from "../services/postgres.ts";
+import { deafFront, type DeafFront } from "./deaf-front.ts";
+import { message } from "./messages.ts";
+
+const HOUR_MS = 3_600_000;
+/** As the real ones, a hundred times as fast. */
+const QUICK = { probeEveryMs: 300, probeTimeoutMs: 100, deafRecheckMs: 20 };
+
+let url: string;
+let apps = 0;
+beforeAll(async () => {
+  url = await createDatabase("store_deaf");
+});
+
+const closers: (() => Promise<unknown> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+function given() {
+  const lines: string[] = [];
+  const waiting: { readonly word: string; readonly resolve: () => void }[] = [];
+  const say = (event: string) => {
+    lines.push(event);
+    for (const { word, resolve } of waiting) if (event.includes(word)) resolve();
+  };
+  const log: Log = { ...silentLog, info: say, warn: say };
+  const said = (word: string): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    waiting.push({ word, resolve });
+    if (lines.some((line) => line.includes(word))) resolve();
+    return promise;
+  };
+  return { app: `deaf ${++apps}`, log, lines, said };
+}
+
+/** A scheduler that by itself would look again in an hour, once it sleeps; and what it published. */
+async function sleepingScheduler(store: PostgresStore) {
+  closers.push(() => store.close());
+  const published = new Map<string, () => void>();
+  const seen = new Set<string>();
+  const scheduler: Scheduler = startScheduler({
+    store,
+    topics: ["t"],
+    recheckMs: HOUR_MS,
+    async publish(records: readonly OutgoingRecord[]) {
+      for (const { value } of records) {
+        const { id }: { id: string } = JSON.parse(new TextDecoder().decode(value ?? new Uint8Array()));
+        seen.add(id);
+        published.get(id)?.();
+      }
+    },
+  });
+  closers.push(() => scheduler.stop());
+  return (id: string): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    published.set(id, resolve);
+    if (seen.has(id)) resolve();
+    return promise;
+  };
+}
+
+async function elsewhere(app: string): Promise<PostgresStore> {
+  const other = await createPostgresStore({ url, app });
+  closers.push(() => other.close());
+  return other;
+}
+
+async function front(): Promise<DeafFront> {
+  const made = await deafFront(url);
+  closers.push(() => made.close());
+  return made;
+}
+
+test("a store behind a way that swallows notifications says so once, and finds what others write by looking", async () => {
+  const { app, log, lines, said } = given();
+  const deaf = await front();
+  const published = await sleepingScheduler(
+    await createPostgresStore({ url: deaf.url, app, log, limits: QUICK }),
+  );
+  const other = await elsewhere(app);
+  await said("LISTEN delivers nothing");
+  for (const messageId of ["a", "b", "c"]) {
+    await other.schedule([message({ messageId })]);
+    await published(messageId);
+  }
+  expect(lines.filter((line) => line.includes("LISTEN"))).toEqual([
+    expect.stringContaining("give a direct address too"),
+  ]);
+  deaf.hear(true);
+  await said("arrive again");
+  await other.schedule([message({ messageId: "d" })]);
+  await published("d");
+});
+
+test("with a direct address beside it, it hears and says nothing", async () => {
+  const { app, log, lines } = given();
+  const deaf = await front();
+  const limits = { ...QUICK, deafRecheckMs: HOUR_MS };
+  const published = await sleepingScheduler(
+    await createPostgresStore({ url: deaf.url, directUrl: url, app, log, limits }),
+  );
+  const other = await elsewhere(app);
+  for (const messageId of ["a", "b", "c"]) {
+    await other.schedule([message({ messageId })]);
+    await published(messageId);
+  }
+  expect(lines.filter((line) => line.includes("LISTEN"))).toEqual([]);
+});
+
+test("a connection that died without anybody's notice is found out by the next probe, and another one hears what was missed", async () => {
+  const { app, log, lines } = given();
+  const way = await front();
+  way.hear(true);
+  const store = await createPostgresStore({ url, directUrl: way.url, app, log, limits: QUICK });
+  const published = await sleepingScheduler(store);
+  const other = await elsewhere(app);
+  await other.schedule([message({ messageId: "before" })]);
+  await published("before");
+  const before = way.opened;
+  way.freeze();
+  await other.schedule([message({ messageId: "missed" })]);
+  await published("missed");
+  expect(way.opened).toBe(before + 1);
+  // The new one works, so there is nothing to complain of.
+  expect(lines.filter((line) => line.includes("LISTEN"))).toEqual([]);
+  await other.schedule([message({ messageId: "after" })]);
+  await published("after");
+});
+
+const without = PGBOUNCER === null ? "; skipped because this machine has no pgbouncer" : "";
+
+describe("behind PgBouncer in transaction mode", () => {
+  let pooler: Pooler;
+  beforeAll(async () => {
+    if (PGBOUNCER !== null) pooler = await startPooler(url);
+  });
+  afterAll(() => pooler?.stop());
+
+  test.skipIf(PGBOUNCER === null)(
+    `LISTEN is found to deliver nothing, and four schedulers publish each row once${without}`,
+    async () => {
+      const { app, log, said } = given();
+      const stores = await Promise.all(
+        Array.from({ length: 4 }, () =>
+          createPostgresStore({ url: pooler.url(url), app, log, poolSize: 2, limits: QUICK }),
+        ),
+      );
+      const times = new Map<string, number>();
+      const all = Promise.withResolvers<void>();
+      for (const store of stores) {
+        closers.push(() => store.close());
+        const scheduler = startScheduler({
+          store,
+          topics: ["t"],
+          batch: 20,
+          recheckMs: HOUR_MS,
+          async publish(records) {
+            for (const { value } of records) {
+              const id = new TextDecoder().decode(value ?? new Uint8Array());
+              times.set(id, (times.get(id) ?? 0) + 1);
+            }
+            if (times.size === 500) all.resolve();
+          },
+        });
+        closers.push(() => scheduler.stop());
+      }
+      await said("LISTEN delivers nothing");
+      const other = await elsewhere(app);
+      await other.schedule(
+        Array.from({ length: 500 }, (_, n) => message({ messageId: `m${n}`, delayMs: n % 200 })),
+      );
+      await all.promise;
+      expect(Math.max(...times.values())).toBe(1);
+    },
+    20_000,
+  );
+
+  test.skipIf(PGBOUNCER === null)(`with a direct address an earlier row is heard of${without}`, async () => {
+    const { app, log, lines } = given();
+    const limits = { ...QUICK, deafRecheckMs: HOUR_MS };
+    const published = await sleepingScheduler(
+      await createPostgresStore({ url: pooler.url(url), directUrl: url, app, log, limits }),
+    );
+    const other = await elsewhere(app);
+    for (const messageId of ["a", "b", "c"]) {
+      await other.schedule([message({ messageId })]);
+      await published(messageId);
+    }
+    expect(lines.filter((line) => line.includes("LISTEN"))).toEqual([]);
+  });
+});

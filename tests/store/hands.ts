@@ -1,0 +1,47 @@
+/**
+ * A person at psql, or another program: rows that are written and edited by plain SQL on the tables.
+ */
+import type postgres from "postgres";
+import type { ScheduledMessage } from "../../runtime/store/store.ts";
+
+/** Inserts a message that nobody has checked. */
+export async function writeByHand(sql: postgres.Sql, app: string, message: ScheduledMessage): Promise<void> {
+  const { handler, messageId, delivery, kind, record, version = null, delayMs, bornAtMs } = message;
+  const names = record.headers.map(([name]) => Buffer.from(name));
+  const values = record.headers.map(([, value]) => value && Buffer.from(value));
+  await sql`
+    WITH row AS (
+      INSERT INTO cauce.scheduled (
+        app, handler, message_id, delivery, kind, topic, key, value, header_names, header_values, version, born_at, due_at, unchecked
+      ) VALUES (
+        ${app}, ${handler}, ${messageId}, ${delivery}, ${kind}, ${record.topic}, ${record.key && Buffer.from(record.key)},
+        ${record.value && Buffer.from(record.value)}, ${names}::bytea[], ${values}::bytea[], ${version},
+        to_timestamp(${bornAtMs}::float8 / 1000), now() + ${delayMs} * interval '1 ms', true
+      ) RETURNING id
+    )
+    INSERT INTO cauce.schedule_key (app, handler, message_key, delivery, row_id)
+    SELECT ${app}, ${handler}, ${messageId}, ${delivery}, id FROM row`;
+}
+
+/** Gives a waiting or a parked message another value; a parked one waits again, as it is tried again. */
+export async function editByHand(
+  sql: postgres.Sql,
+  app: string,
+  messageId: string,
+  value: string,
+): Promise<void> {
+  const waiting = await sql`
+    UPDATE cauce.scheduled SET value = ${Buffer.from(value)}, unchecked = true
+    WHERE app = ${app} AND message_id = ${messageId} RETURNING 1`;
+  const parked = await sql`
+    WITH edited AS (DELETE FROM cauce.parked WHERE app = ${app} AND message_id = ${messageId} RETURNING *)
+    INSERT INTO cauce.scheduled (
+      id, app, handler, message_id, delivery, kind, topic, key, value, header_names, header_values, reason, error, attempts,
+      deferrals, born_at, created_at, due_at, fence, turn, version, unchecked
+    )
+    SELECT
+      id, app, handler, message_id, delivery, kind, topic, key, ${Buffer.from(value)}, header_names, header_values, reason, error,
+      attempts, deferrals, born_at, created_at, due_at, fence, turn, version, true
+    FROM edited RETURNING 1`;
+  if (waiting.length + parked.length !== 1) throw new Error(`${messageId} is not there`);
+}
