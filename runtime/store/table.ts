@@ -40,7 +40,8 @@ export function rowLines(
 
 function textOf(cell: unknown): string {
   if (cell === null || cell === undefined) return "";
-  return typeof cell === "boolean" ? (cell ? "yes" : "no") : String(cell);
+  if (typeof cell === "boolean") return cell ? "yes" : "no";
+  return typeof cell === "string" ? cell : JSON.stringify(cell);
 }
 
 function shorten(cell: string, width: number): string {

@@ -90,7 +90,7 @@ describe("schedule", () => {
       };
     };
     expect(await told("nonsense://:::")).toMatchObject({ code: 1, text: expect.stringContaining("address") });
-    expect(await told(`postgres://u:s3cret@127.0.0.1:${await freePort()}/x`)).toMatchObject({
+    expect(await told(`postgres://u:s3cret@127.0.0.1:${freePort()}/x`)).toMatchObject({
       code: 1,
       text: expect.not.stringContaining("s3cret"),
     });
