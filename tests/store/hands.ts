@@ -2,20 +2,21 @@
  * A person at psql, or another program: rows that are written and edited by plain SQL on the tables.
  */
 import type postgres from "postgres";
+import { bytesColumn } from "../../runtime/store/columns.ts";
 import type { ScheduledMessage } from "../../runtime/store/store.ts";
 
 /** Inserts a message that nobody has checked. */
-export async function writeByHand(sql: postgres.Sql, app: string, message: ScheduledMessage): Promise<void> {
+export async function writeByHand(sql: postgres.ISql, app: string, message: ScheduledMessage): Promise<void> {
   const { handler, messageId, delivery, kind, record, version = null, delayMs, bornAtMs } = message;
-  const names = record.headers.map(([name]) => Buffer.from(name));
-  const values = record.headers.map(([, value]) => value && Buffer.from(value));
+  const names = bytesColumn(record.headers.map(([name]) => Buffer.from(name)));
+  const values = bytesColumn(record.headers.map(([, value]) => value));
   await sql`
     WITH row AS (
       INSERT INTO cauce.scheduled (
         app, handler, message_id, delivery, kind, topic, key, value, header_names, header_values, version, born_at, due_at, unchecked
       ) VALUES (
         ${app}, ${handler}, ${messageId}, ${delivery}, ${kind}, ${record.topic}, ${record.key && Buffer.from(record.key)},
-        ${record.value && Buffer.from(record.value)}, ${names}::bytea[], ${values}::bytea[], ${version},
+        ${record.value && Buffer.from(record.value)}, ${names}::text::bytea[], ${values}::text::bytea[], ${version},
         to_timestamp(${bornAtMs}::float8 / 1000), now() + ${delayMs} * interval '1 ms', true
       ) RETURNING id
     )
