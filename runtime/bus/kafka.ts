@@ -4,6 +4,7 @@
  * In: where the brokers are and a library to drive. Out: a `Bus` that reconnects for ever.
  * Never here: envelopes, retries of records, a producer used again after it failed for good.
  */
+import { systemClock } from "../ground/clock.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
 import {
   Admin,
@@ -30,6 +31,7 @@ import type {
 } from "./bus.ts";
 import { groupBacklogs } from "./kafka-backlog.ts";
 import { KafkaSubscription } from "./kafka-subscription.ts";
+import { ensureTopics } from "./kafka-topics.ts";
 
 export interface KafkaBusOptions {
   readonly library: Library;
@@ -94,27 +96,9 @@ class KafkaBus implements Bus {
 
   async ensureTopics(plans: readonly TopicPlan[]): Promise<readonly TopicReport[]> {
     this.#refuseClosed();
-    const checked = plans.filter((plan) => plan.provision !== "none");
     const admin = await (this.#admin ??= this.#openAdmin());
-    const found = await admin.describeTopics([...new Set(checked.map((plan) => plan.name))]);
-    const counts = new Map(
-      found.filter((topic) => topic.err === ERROR.none).map((topic) => [topic.name, topic.partitions]),
-    );
-    const missing = checked.filter((plan) => plan.provision === "create" && !counts.has(plan.name));
-    const answers = new Map((await this.#create(admin, missing)).map((answer) => [answer.name, answer]));
-    return plans.map((plan) => {
-      const { name, provision } = plan;
-      if (provision === "none") return { name, state: "unchecked" };
-      const partitions = counts.get(name);
-      if (partitions !== undefined) return { name, state: "present", partitions };
-      const answer = answers.get(name);
-      if (answer?.err === ERROR.none) return { name, state: "created", partitions: plan.partitions };
-      // Another process made it between our two requests.
-      if (answer?.err === ERROR.topicExists) return { name, state: "present" };
-      if (answer) return { name, state: "refused", detail: answer.detail };
-      const why = found.find((topic) => topic.name === name)?.detail;
-      return { name, state: "missing", ...(why === undefined ? {} : { detail: why }) };
-    });
+    const create = (missing: readonly TopicPlan[]) => this.#create(admin, missing);
+    return ensureTopics({ plans, admin, create, clock: systemClock });
   }
 
   async publish(records: readonly OutgoingRecord[]): Promise<Positions> {

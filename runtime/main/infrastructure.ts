@@ -59,6 +59,8 @@ export async function openInfrastructure(options: InfrastructureOptions): Promis
   const { settings, log } = options;
   const production = settings.nodeEnv === "production";
   if (production) refuseStandIns(settings);
+  // Before anything is fetched or started.
+  const kafka = readKafka(options);
   // Closed in reverse order, also when a later step fails.
   const closers: ((flushMs?: number) => Promise<void>)[] = [];
   const close = async (flushMs?: number) => {
@@ -77,7 +79,7 @@ export async function openInfrastructure(options: InfrastructureOptions): Promis
     });
     const [database, broker] = await Promise.all([
       openDatabase(options, closers),
-      openBroker(options, library.path, closers),
+      openBroker({ ...options, libraryPath: library.path, kafka }, closers),
     ]);
     const store = await createPostgresStore({
       url: database.url,
@@ -175,49 +177,37 @@ interface Broker {
 }
 
 async function openBroker(
-  options: InfrastructureOptions,
-  libraryPath: string,
+  options: Pick<InfrastructureOptions, "settings" | "projectDir" | "report"> & {
+    readonly libraryPath: string;
+    readonly kafka: Broker["config"];
+  },
   closers: (() => Promise<void>)[],
 ): Promise<Broker> {
-  const { kafkaBrokers, kafkaConfig, stateDir } = options.settings;
+  const { libraryPath, kafka, report } = options;
+  const { kafkaBrokers, stateDir } = options.settings;
   if (kafkaBrokers !== undefined) {
-    const file =
-      kafkaConfig === undefined
-        ? undefined
-        : readConfig(isAbsolute(kafkaConfig) ? kafkaConfig : join(options.projectDir, kafkaConfig));
-    return {
-      brokers: kafkaBrokers,
-      config: kafkaClientConfig(options.settings, file),
-      embedded: null,
-      part: { part: "kafka", what: kafkaBrokers, standIn: false },
-    };
+    const part = { part: "kafka", what: kafkaBrokers, standIn: false };
+    return { brokers: kafkaBrokers, config: kafka, embedded: null, part };
   }
-  refuseHalfConfigured(options.settings);
   const embedded = await attachBroker({
     stateDir: stateFolderOf(options.projectDir, stateDir),
     libraryPath,
-    report: options.report,
+    report,
   });
   closers.push(() => embedded.close());
   const what = `in memory on ${embedded.bootstrap} (${embedded.how}): messages in flight are gone with its last process; open questions are asked again`;
   return { brokers: embedded.bootstrap, config: {}, embedded, part: { part: "kafka", what, standIn: true } };
 }
 
-/** Somebody who says how to reach a broker means a real one: starting a stand-in instead would hide the mistake. */
-function refuseHalfConfigured(settings: RuntimeSettings): void {
-  const given = [
-    settings.kafkaConfig === undefined ? null : "KAFKA_CONFIG",
-    settings.kafkaSaslMechanism === undefined ? null : "KAFKA_SASL_MECHANISM",
-    settings.kafkaUsername === undefined ? null : "KAFKA_USERNAME",
-    settings.kafkaPassword === undefined ? null : "KAFKA_PASSWORD",
-    settings.kafkaSslCa === undefined ? null : "KAFKA_SSL_CA",
-    settings.kafkaSecurityProtocol === "plaintext" ? null : "KAFKA_SECURITY_PROTOCOL",
-  ].filter((name) => name !== null);
-  if (given.length === 0) return;
-  throw new CauceError(
-    "config_invalid",
-    `${given.join(" and ")} is set, but KAFKA_BROKERS is not: set it too, to host:port`,
-  );
+/** librdkafka's properties as the settings say them; for an embedded broker they say nothing. */
+function readKafka({
+  settings,
+  projectDir,
+}: Pick<InfrastructureOptions, "settings" | "projectDir">): Broker["config"] {
+  const { kafkaBrokers, kafkaConfig } = settings;
+  if (kafkaConfig === undefined || kafkaBrokers === undefined) return kafkaClientConfig(settings);
+  const path = isAbsolute(kafkaConfig) ? kafkaConfig : join(projectDir, kafkaConfig);
+  return kafkaClientConfig(settings, readConfig(path));
 }
 
 function readConfig(path: string): string {

@@ -25,7 +25,7 @@ for (const crossing of CROSSINGS) {
         stop: () => Promise.resolve(cluster.close()),
       };
     },
-    { takesBack: false },
+    { takenBack: "shown" },
   );
 }
 

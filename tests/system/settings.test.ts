@@ -61,6 +61,20 @@ describe("settings that cannot be used", () => {
     expect(noDatabase.said).toContain("DATABASE_URL");
   });
 
+  test("half of what Kafka needs is an error that names the other half and no password, and nothing is started", async () => {
+    const noBrokers = await refusal({ KAFKA_USERNAME: "someone", KAFKA_PASSWORD: "hunter22" });
+    expect(noBrokers).toMatchObject({ code: 1, started: false });
+    expect(noBrokers.said).toContain("KAFKA_BROKERS");
+    const noMechanism = await refusal({
+      KAFKA_BROKERS: "127.0.0.1:1",
+      KAFKA_SECURITY_PROTOCOL: "sasl_plaintext",
+      KAFKA_PASSWORD: "hunter22",
+    });
+    expect(noMechanism).toMatchObject({ code: 1, started: false });
+    expect(noMechanism.said).toContain("set KAFKA_SASL_MECHANISM and KAFKA_USERNAME too");
+    expect(noBrokers.said + noMechanism.said).not.toContain("hunter22");
+  });
+
   test("a port that somebody else holds is named, and the process ends", async () => {
     const stranger = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("hello") });
     const { code, said } = await refusal({ PORT: String(stranger.port) });
