@@ -12,6 +12,7 @@ import { createPostgresStore } from "../../runtime/store/postgres.ts";
 import type { Misfit } from "../../runtime/store/store.ts";
 import { createDatabase } from "../services/postgres.ts";
 import { editByHand, writeByHand } from "../store/hands.ts";
+import { watchSleep } from "../store/asleep.ts";
 import { bytes, message } from "../store/messages.ts";
 
 const HOUR_MS = 3_600_000;
@@ -46,27 +47,35 @@ async function application(app: string, schema = "cauce") {
   const end = store.onEarlier(listening.resolve);
   await listening.promise;
   end();
+  const watched = watchSleep(store);
+  const asleep = watched.asleep();
+  let underWay: typeof sent = [];
   const scheduler = startScheduler({
-    store,
+    store: watched.store,
     topics: [...topics.keys()],
     declared: { app, topics },
     recheckMs: HOUR_MS,
     log: silentLog,
     observe: {
+      // After its commit.
+      published() {
+        sent.push(...underWay);
+        tell();
+      },
       parked(misfits) {
         parked.push(...misfits);
         tell();
       },
     },
     async publish(records: readonly OutgoingRecord[]) {
-      for (const { headers, key } of records) {
+      underWay = records.map(({ headers, key }) => {
         const id = headers.find(([name]) => name === "ce_id")?.[1];
-        sent.push({ id: String(Buffer.from(id ?? [])), key: String(Buffer.from(key ?? [])) });
-      }
-      tell();
+        return { id: String(Buffer.from(id ?? [])), key: String(Buffer.from(key ?? [])) };
+      });
     },
   });
   closers.push(() => scheduler.stop());
+  await asleep;
   return {
     store,
     sent,

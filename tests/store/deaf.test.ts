@@ -7,6 +7,7 @@ import { createPostgresStore, type PostgresStore } from "../../runtime/store/pos
 import { PGBOUNCER, startPooler, type Pooler } from "../services/pgbouncer.ts";
 import { createDatabase } from "../services/postgres.ts";
 import { deafFront, type DeafFront } from "./deaf-front.ts";
+import { watchSleep } from "./asleep.ts";
 import { message } from "./messages.ts";
 
 const HOUR_MS = 3_600_000;
@@ -46,18 +47,8 @@ function given() {
 /** A scheduler that by itself would look again in an hour: resolves when it has published a message and sleeps again. */
 async function sleepingScheduler(store: PostgresStore) {
   closers.push(() => store.close());
-  const published = new Set<string>();
+  const { store: watched, asleep } = watchSleep(store);
   const waiting = new Map<string, () => void>();
-  const nextDueMs = store.nextDueMs.bind(store);
-  const watched: PostgresStore = Object.create(store, {
-    nextDueMs: {
-      async value(...asked: Parameters<typeof nextDueMs>) {
-        const nextMs = await nextDueMs(...asked);
-        if (nextMs === null) for (const id of published) waiting.get(id)?.();
-        return nextMs;
-      },
-    },
-  });
   const scheduler: Scheduler = startScheduler({
     store: watched,
     topics: ["t"],
@@ -65,7 +56,7 @@ async function sleepingScheduler(store: PostgresStore) {
     async publish(records: readonly OutgoingRecord[]) {
       for (const { value } of records) {
         const { id }: { id: string } = JSON.parse(new TextDecoder().decode(value ?? new Uint8Array()));
-        published.add(id);
+        waiting.get(id)?.();
       }
     },
   });
@@ -73,7 +64,7 @@ async function sleepingScheduler(store: PostgresStore) {
   /** Call it before the message is written. */
   return (id: string): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    waiting.set(id, resolve);
+    waiting.set(id, () => void asleep().then(resolve));
     return promise;
   };
 }

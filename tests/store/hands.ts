@@ -1,5 +1,5 @@
 /**
- * A person at psql, or another program: rows that are written and edited by plain SQL on the tables.
+ * A person at psql, or another program: rows that are written, edited and cancelled by plain SQL.
  */
 import type postgres from "postgres";
 import { bytesColumn } from "../../runtime/store/columns.ts";
@@ -31,18 +31,12 @@ export async function editByHand(
   messageId: string,
   value: string,
 ): Promise<void> {
-  const waiting = await sql`
-    UPDATE cauce.scheduled SET value = ${Buffer.from(value)}, unchecked = true
-    WHERE app = ${app} AND message_id = ${messageId} RETURNING 1`;
-  const parked = await sql`
-    WITH edited AS (DELETE FROM cauce.parked WHERE app = ${app} AND message_id = ${messageId} RETURNING *)
-    INSERT INTO cauce.scheduled (
-      id, app, handler, message_id, delivery, kind, topic, key, value, header_names, header_values, reason, error, attempts,
-      deferrals, born_at, created_at, due_at, fence, turn, version, unchecked
-    )
-    SELECT
-      id, app, handler, message_id, delivery, kind, topic, key, ${Buffer.from(value)}, header_names, header_values, reason, error,
-      attempts, deferrals, born_at, created_at, due_at, fence, turn, version, true
-    FROM edited RETURNING 1`;
-  if (waiting.length + parked.length !== 1) throw new Error(`${messageId} is not there`);
+  const edited = await sql`
+    UPDATE cauce.schedule SET value_text = ${value} WHERE app = ${app} AND message_id = ${messageId} RETURNING 1`;
+  if (edited.length !== 1) throw new Error(`${messageId} is not there`);
+}
+
+/** Cancels a message, wherever it waits. */
+export async function cancelByHand(sql: postgres.Sql, app: string, messageId: string): Promise<void> {
+  await sql`DELETE FROM cauce.schedule WHERE app = ${app} AND message_id = ${messageId}`;
 }
