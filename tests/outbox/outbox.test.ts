@@ -202,11 +202,12 @@ test("a transaction announces its messages once, and only where one comes before
   expect(await heardDuring(() => sending("9h", "8h", "7h"))).toEqual(["quiet"]);
   expect(await heardDuring(() => sending("8h", "9h"))).toEqual([]);
   expect(await heardDuring(() => sending("6h"))).toEqual(["quiet"]);
-  const rolledBack = sql.begin(async (tx) => {
-    await outbox(tx).send(plain, "x");
-    throw new Error("no");
-  });
-  expect(await heardDuring(() => rejectionOf(rolledBack))).toEqual([]);
+  const rollBack = () =>
+    sql.begin(async (tx) => {
+      await outbox(tx).send(plain, "x");
+      throw new Error("no");
+    });
+  expect(await heardDuring(() => rejectionOf(rollBack()))).toEqual([]);
 });
 
 test("what its writer changes by hand in the same transaction afterwards still counts as a person's", async () => {
@@ -218,11 +219,12 @@ test("what its writer changes by hand in the same transaction afterwards still c
     >`SELECT current_setting('cauce.writer', true) AS writer`;
     expect(row?.writer ?? "").toBe("");
   });
-  const moved = sql.begin(async (tx) => {
-    await outbox(tx).send(plain, "y", { after: "2h" });
-    await tx`UPDATE cauce.scheduled SET due_at = now() WHERE app = 'writer'`;
-  });
-  expect(await heardDuring(() => moved)).toContain("");
+  const move = () =>
+    sql.begin(async (tx) => {
+      await outbox(tx).send(plain, "y", { after: "2h" });
+      await tx`UPDATE cauce.scheduled SET due_at = now() WHERE app = 'writer'`;
+    });
+  expect(await heardDuring(move)).toContain("");
 });
 
 test("what is no transaction is refused: nothing would tie a message to a commit", () => {

@@ -7,11 +7,14 @@ import { createPostgresStore, type PostgresStore } from "../../runtime/store/pos
 import { PGBOUNCER, startPooler, type Pooler } from "../services/pgbouncer.ts";
 import { createDatabase } from "../services/postgres.ts";
 import { deafFront, type DeafFront } from "./deaf-front.ts";
+import { watchSleep } from "./asleep.ts";
 import { message } from "./messages.ts";
 
 const HOUR_MS = 3_600_000;
 /** As the real ones, a hundred times as fast. */
 const QUICK = { probeEveryMs: 300, probeTimeoutMs: 100, deafRecheckMs: 20 };
+/** For a way that delivers: a busy machine may take its time, and nobody looks meanwhile. */
+const PATIENT = { probeEveryMs: 300, probeTimeoutMs: 2_000, deafRecheckMs: HOUR_MS };
 
 let url: string;
 let apps = 0;
@@ -41,28 +44,27 @@ function given() {
   return { app: `deaf ${++apps}`, log, lines, said };
 }
 
-/** A scheduler that by itself would look again in an hour, once it sleeps; and what it published. */
+/** A scheduler that by itself would look again in an hour: resolves when it has published a message and sleeps again. */
 async function sleepingScheduler(store: PostgresStore) {
   closers.push(() => store.close());
-  const published = new Map<string, () => void>();
-  const seen = new Set<string>();
+  const { store: watched, asleep } = watchSleep(store);
+  const waiting = new Map<string, () => void>();
   const scheduler: Scheduler = startScheduler({
-    store,
+    store: watched,
     topics: ["t"],
     recheckMs: HOUR_MS,
     async publish(records: readonly OutgoingRecord[]) {
       for (const { value } of records) {
         const { id }: { id: string } = JSON.parse(new TextDecoder().decode(value ?? new Uint8Array()));
-        seen.add(id);
-        published.get(id)?.();
+        waiting.get(id)?.();
       }
     },
   });
   closers.push(() => scheduler.stop());
+  /** Call it before the message is written. */
   return (id: string): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    published.set(id, resolve);
-    if (seen.has(id)) resolve();
+    waiting.set(id, () => void asleep().then(resolve));
     return promise;
   };
 }
@@ -88,29 +90,25 @@ test("a store behind a way that swallows notifications says so once, and finds w
   const other = await elsewhere(app);
   await said("LISTEN delivers nothing");
   for (const messageId of ["a", "b", "c"]) {
-    await other.schedule([message({ messageId })]);
-    await published(messageId);
+    await Promise.all([published(messageId), other.schedule([message({ messageId })])]);
   }
   expect(lines.filter((line) => line.includes("LISTEN"))).toEqual([
     expect.stringContaining("give a direct address too"),
   ]);
   deaf.hear(true);
   await said("arrive again");
-  await other.schedule([message({ messageId: "d" })]);
-  await published("d");
+  await Promise.all([published("d"), other.schedule([message({ messageId: "d" })])]);
 });
 
 test("with a direct address beside it, it hears and says nothing", async () => {
   const { app, log, lines } = given();
   const deaf = await front();
-  const limits = { ...QUICK, deafRecheckMs: HOUR_MS };
   const published = await sleepingScheduler(
-    await createPostgresStore({ url: deaf.url, directUrl: url, app, log, limits }),
+    await createPostgresStore({ url: deaf.url, directUrl: url, app, log, limits: PATIENT }),
   );
   const other = await elsewhere(app);
   for (const messageId of ["a", "b", "c"]) {
-    await other.schedule([message({ messageId })]);
-    await published(messageId);
+    await Promise.all([published(messageId), other.schedule([message({ messageId })])]);
   }
   expect(lines.filter((line) => line.includes("LISTEN"))).toEqual([]);
 });
@@ -119,20 +117,17 @@ test("a connection that died without anybody's notice is found out by the next p
   const { app, log, lines } = given();
   const way = await front();
   way.hear(true);
-  const store = await createPostgresStore({ url, directUrl: way.url, app, log, limits: QUICK });
+  const store = await createPostgresStore({ url, directUrl: way.url, app, log, limits: PATIENT });
   const published = await sleepingScheduler(store);
   const other = await elsewhere(app);
-  await other.schedule([message({ messageId: "before" })]);
-  await published("before");
+  await Promise.all([published("before"), other.schedule([message({ messageId: "before" })])]);
   const before = way.opened;
   way.freeze();
-  await other.schedule([message({ messageId: "missed" })]);
-  await published("missed");
+  await Promise.all([published("missed"), other.schedule([message({ messageId: "missed" })])]);
   expect(way.opened).toBe(before + 1);
   // The new one works, so there is nothing to complain of.
   expect(lines.filter((line) => line.includes("LISTEN"))).toEqual([]);
-  await other.schedule([message({ messageId: "after" })]);
-  await published("after");
+  await Promise.all([published("after"), other.schedule([message({ messageId: "after" })])]);
 });
 
 const without = PGBOUNCER === null ? "; skipped because this machine has no pgbouncer" : "";
@@ -185,14 +180,12 @@ describe("behind PgBouncer in transaction mode", () => {
 
   test.skipIf(PGBOUNCER === null)(`with a direct address an earlier row is heard of${without}`, async () => {
     const { app, log, lines } = given();
-    const limits = { ...QUICK, deafRecheckMs: HOUR_MS };
     const published = await sleepingScheduler(
-      await createPostgresStore({ url: pooler.url(url), directUrl: url, app, log, limits }),
+      await createPostgresStore({ url: pooler.url(url), directUrl: url, app, log, limits: PATIENT }),
     );
     const other = await elsewhere(app);
     for (const messageId of ["a", "b", "c"]) {
-      await other.schedule([message({ messageId })]);
-      await published(messageId);
+      await Promise.all([published(messageId), other.schedule([message({ messageId })])]);
     }
     expect(lines.filter((line) => line.includes("LISTEN"))).toEqual([]);
   });

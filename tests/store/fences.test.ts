@@ -110,6 +110,19 @@ test("a held message that is deleted while it stands parked is gone from there t
   await store.close();
 });
 
+test("a parked message that is deleted from its own table is cancelled too", async () => {
+  const app = "parked3";
+  const store = await createPostgresStore({ url, app });
+  await store.fences.raise([of("a")]);
+  await store.fences.hold(of("b"));
+  await editByHand(sql, app, "a", "wrong");
+  const publish = async (due: readonly DueMessage[]) => due.map((each) => ({ due: each, problem: "wrong" }));
+  await store.claim({ topics: ["t"], limit: 9, publish });
+  await sql`DELETE FROM cauce.parked WHERE app = ${app}`;
+  expect((await claimAll(store, ["t"])).map(({ messageId }) => messageId)).toEqual(["b"]);
+  await store.close();
+});
+
 test("a message that waited long and has just been published is no lost one", async () => {
   const app = "long";
   const store = await createPostgresStore({ url, app, limits: { stuckFenceMs: 60_000 } });

@@ -1,21 +1,22 @@
 /**
- * A person at psql, or another program: rows that are written and edited by plain SQL on the tables.
+ * A person at psql, or another program: rows that are written, edited and cancelled by plain SQL.
  */
 import type postgres from "postgres";
+import { bytesColumn } from "../../runtime/store/columns.ts";
 import type { ScheduledMessage } from "../../runtime/store/store.ts";
 
 /** Inserts a message that nobody has checked. */
-export async function writeByHand(sql: postgres.Sql, app: string, message: ScheduledMessage): Promise<void> {
+export async function writeByHand(sql: postgres.ISql, app: string, message: ScheduledMessage): Promise<void> {
   const { handler, messageId, delivery, kind, record, version = null, delayMs, bornAtMs } = message;
-  const names = record.headers.map(([name]) => Buffer.from(name));
-  const values = record.headers.map(([, value]) => value && Buffer.from(value));
+  const names = bytesColumn(record.headers.map(([name]) => Buffer.from(name)));
+  const values = bytesColumn(record.headers.map(([, value]) => value));
   await sql`
     WITH row AS (
       INSERT INTO cauce.scheduled (
         app, handler, message_id, delivery, kind, topic, key, value, header_names, header_values, version, born_at, due_at, unchecked
       ) VALUES (
         ${app}, ${handler}, ${messageId}, ${delivery}, ${kind}, ${record.topic}, ${record.key && Buffer.from(record.key)},
-        ${record.value && Buffer.from(record.value)}, ${names}::bytea[], ${values}::bytea[], ${version},
+        ${record.value && Buffer.from(record.value)}, ${names}::text::bytea[], ${values}::text::bytea[], ${version},
         to_timestamp(${bornAtMs}::float8 / 1000), now() + ${delayMs} * interval '1 ms', true
       ) RETURNING id
     )
@@ -30,18 +31,12 @@ export async function editByHand(
   messageId: string,
   value: string,
 ): Promise<void> {
-  const waiting = await sql`
-    UPDATE cauce.scheduled SET value = ${Buffer.from(value)}, unchecked = true
-    WHERE app = ${app} AND message_id = ${messageId} RETURNING 1`;
-  const parked = await sql`
-    WITH edited AS (DELETE FROM cauce.parked WHERE app = ${app} AND message_id = ${messageId} RETURNING *)
-    INSERT INTO cauce.scheduled (
-      id, app, handler, message_id, delivery, kind, topic, key, value, header_names, header_values, reason, error, attempts,
-      deferrals, born_at, created_at, due_at, fence, turn, version, unchecked
-    )
-    SELECT
-      id, app, handler, message_id, delivery, kind, topic, key, ${Buffer.from(value)}, header_names, header_values, reason, error,
-      attempts, deferrals, born_at, created_at, due_at, fence, turn, version, true
-    FROM edited RETURNING 1`;
-  if (waiting.length + parked.length !== 1) throw new Error(`${messageId} is not there`);
+  const edited = await sql`
+    UPDATE cauce.schedule SET value_text = ${value} WHERE app = ${app} AND message_id = ${messageId} RETURNING 1`;
+  if (edited.length !== 1) throw new Error(`${messageId} is not there`);
+}
+
+/** Cancels a message, wherever it waits. */
+export async function cancelByHand(sql: postgres.Sql, app: string, messageId: string): Promise<void> {
+  await sql`DELETE FROM cauce.schedule WHERE app = ${app} AND message_id = ${messageId}`;
 }

@@ -5,7 +5,7 @@ import { createDatabase } from "../services/postgres.ts";
 import { byHandContract, type HandsUnderTest } from "./by-hand-contract.ts";
 import { storeContract } from "./contract.ts";
 import { fenceContract } from "./fence-contract.ts";
-import { editByHand, writeByHand } from "./hands.ts";
+import { cancelByHand, editByHand, writeByHand } from "./hands.ts";
 
 let url: string;
 let sql: postgres.Sql;
@@ -22,10 +22,7 @@ const make = async (): Promise<HandsUnderTest> => {
     store: await createPostgresStore({ url, app }),
     // The database's own clock decides, and no test can hold it.
     pass: (ms) => Bun.sleep(ms),
-    async cancel(messageId) {
-      await sql`DELETE FROM cauce.scheduled WHERE app = ${app} AND message_id = ${messageId}`;
-      await sql`DELETE FROM cauce.parked WHERE app = ${app} AND message_id = ${messageId}`;
-    },
+    cancel: (messageId) => cancelByHand(sql, app, messageId),
     write: (message) => writeByHand(sql, app, message),
     edit: (messageId, value) => editByHand(sql, app, messageId, value),
     async parked() {
