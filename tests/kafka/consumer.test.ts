@@ -21,6 +21,8 @@ const BROKER_ERROR = {
   groupAuthorization: 30,
   rebalance: 27,
 } as const;
+/** The thread stands still for so long: a refused connection is known within a millisecond. */
+const STALL_MS = 300;
 const TIMEOUT_MS = 30_000;
 
 describe("the consumer", () => {
@@ -238,6 +240,30 @@ describe("the consumer", () => {
       await owner.until((told) => said(told) === "broker_back");
       await bus.publish([{ topic: "t", key: null, value: bytes("later"), headers: [] }]);
       expect((await takeCount(subscription, 1)).length).toBe(1);
+      await bus.close();
+      own.close();
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "says that no broker can be reached though the event loop stood still when librdkafka found out",
+    async () => {
+      const own = MockCluster.start({ library });
+      own.brokerDown();
+      const bus = await openBus(own.bootstrap);
+      const owner = new Owner();
+      const options = {
+        group: "g",
+        topics: ["t"],
+        startAt: "earliest",
+        drainMs: 1_000,
+        ownership: owner,
+      } as const;
+      const opening = bus.subscribe(options);
+      Bun.sleepSync(STALL_MS);
+      await opening;
+      await owner.until(({ troubles }) => troubles.some(({ kind }) => kind === "broker_away"));
       await bus.close();
       own.close();
     },
