@@ -210,7 +210,7 @@ export class MockStage {
 
 const WITHIN_MS = 30_000;
 
-function keepLines(lines: LogLine[]): Log {
+export function keepLines(lines: LogLine[]): Log {
   const keep = (event: string, fields: LogFields = {}) => void lines.push({ event, ...fields });
   const log: Log = { debug: keep, info: keep, warn: keep, error: keep, with: () => log };
   return log;
