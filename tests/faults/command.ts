@@ -6,12 +6,14 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { backlogCases } from "./backlog-cases.ts";
 import type { FaultCase } from "./case.ts";
 import { failpointCases } from "./failpoint-cases.ts";
 import { fenceCases } from "./fence-cases.ts";
 import { killCases } from "./kill-cases.ts";
 import { topicCases } from "./topic-cases.ts";
 import { matrix } from "./matrix.ts";
+import { messageCases } from "./message-cases.ts";
 import { mockCases } from "./mock-cases.ts";
 import { networkCases } from "./network-cases.ts";
 import { runCases, type Ran } from "./pool.ts";
@@ -63,6 +65,8 @@ function chosen(wanted: readonly string[]): readonly FaultCase[] {
     ...storageCases,
     ...scheduleCases,
     ...mockCases,
+    ...messageCases,
+    ...backlogCases,
   ];
   const fits = ({ number, title }: FaultCase, word: string) =>
     /^\d+$/.test(word) ? number === Number(word) : title.includes(word);
