@@ -17,6 +17,7 @@ import { runCases, type Ran } from "./pool.ts";
 import { findServices } from "./quick.ts";
 import { scheduleCases } from "./schedule-cases.ts";
 import { storageCases } from "./storage-cases.ts";
+import { stormCases } from "./storm-case.ts";
 
 /** Each has topics, groups and workers of its own; together they share two cores and the broker. */
 const AT_ONCE = 3;
@@ -33,6 +34,7 @@ async function main(wanted: readonly string[]): Promise<number> {
     ...networkCases,
     ...storageCases,
     ...scheduleCases,
+    ...stormCases,
     ...mockCases,
   ]
     .filter(({ title }) => wanted.length === 0 || wanted.some((part) => title.includes(part)))
