@@ -32,6 +32,7 @@ import { settledStep, startedStep } from "./main/steps.ts";
 import { openTelemetry, type Telemetry } from "./main/telemetry.ts";
 import { scheduledTopics, topicPlans } from "./main/topic-plans.ts";
 import { createOutbox } from "./outbox/outbox.ts";
+import { ensureTopics, watchTopics } from "./main/topics.ts";
 import type { Report } from "./provision/step.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
 import type { Watch } from "./watchdog/watch.ts";
@@ -145,7 +146,9 @@ export async function start(options: StartOptions): Promise<Running> {
 
     // A request to a broker that is away takes its time to fail; who is told to stop does not wait for that.
     const stopped = rejectionOn(signal);
-    await persist(() => Promise.race([ensureTopics(infrastructure, project, log), stopped]), {
+    const plans = topicPlans(app, handlers);
+    const ensuring = () => ensureTopics({ plans, ensure: infrastructure.ensureTopics, log });
+    const known = await persist(() => Promise.race([ensuring(), stopped]), {
       clock,
       random,
       signal,
@@ -154,6 +157,11 @@ export async function start(options: StartOptions): Promise<Running> {
       },
     });
     topicsReady = true;
+    // An embedded broker's topics stay as they are.
+    if (infrastructure.generation === null) {
+      const watching = watchTopics({ known, bus, clock, log });
+      closers.push(() => Promise.resolve(watching.stop()));
+    }
     const detour = room === null ? undefined : () => !room.hasRoom();
     for (const handler of selection.handlers) {
       const observed = observe(handler, started, telemetry);
@@ -224,27 +232,6 @@ function openRoom(app: string, handlers: readonly Handler[], { bus }: Infrastruc
     return { group, topics: [handler.on.name, retryTopic] };
   });
   return meterRoom({ bus, groups, clock: systemClock, log });
-}
-
-async function ensureTopics(
-  infrastructure: Infrastructure,
-  { application, handlers }: Project,
-  log: Log,
-): Promise<void> {
-  const plans = topicPlans(application.name, handlers);
-  const reports = await infrastructure.ensureTopics(plans);
-  for (const { name, state, partitions, detail } of reports) {
-    const planned = plans.find((plan) => plan.name === name)?.partitions;
-    if (state === "missing" || state === "refused")
-      log.warn("topic cannot be used", { topic: name, state, detail });
-    else if (partitions !== undefined && partitions !== planned) {
-      log.warn("topic has other partitions than declared; it is used as it is", {
-        topic: name,
-        partitions,
-        declared: planned,
-      });
-    }
-  }
 }
 
 function observe(handler: Handler, started: Started<unknown>, telemetry: Telemetry) {

@@ -8,7 +8,13 @@
 import { pause, systemClock } from "../ground/clock.ts";
 import { CauceError } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";
-import { ERROR, type GroupMetadata, TransactionError, type TransactionalProducer } from "../kafka/index.ts";
+import {
+  ERROR,
+  type GroupMetadata,
+  RefusedTogether,
+  TransactionError,
+  type TransactionalProducer,
+} from "../kafka/index.ts";
 import type { CommittedOffset, OutgoingRecord, TopicPartition, Transactions } from "./bus.ts";
 
 export interface KafkaTransactionsOptions {
@@ -28,6 +34,8 @@ export class KafkaTransactions implements Transactions {
   /** Partitions that left this member since the last commit began: their offsets say nothing of it. */
   readonly #left = new Set<string>();
   #producer: TransactionalProducer | null = null;
+  /** A broker refused records for the size of their batch: from then on they go one by one. */
+  #apart = false;
   #closing: Promise<void> | null = null;
 
   constructor(options: KafkaTransactionsOptions) {
@@ -46,7 +54,7 @@ export class KafkaTransactions implements Transactions {
     const producer = await this.#usable();
     failpoint("transaction.before");
     await this.#within(producer, async () => {
-      await producer.produce(records);
+      await this.#write(producer, records);
       failpoint("transaction.published");
       await producer.sendOffsets(offsets, group);
       failpoint("transaction.offsets_sent");
@@ -64,7 +72,7 @@ export class KafkaTransactions implements Transactions {
 
   async rehearse(records: readonly OutgoingRecord[]): Promise<void> {
     const producer = await this.#usable();
-    await this.#within(producer, () => producer.produce(records));
+    await this.#within(producer, () => this.#write(producer, records));
     await producer.abort();
   }
 
@@ -82,10 +90,25 @@ export class KafkaTransactions implements Transactions {
     }
   }
 
+  /** One that is refused must be the last: librdkafka keeps what waits behind it until the transaction's time is over. */
+  async #write(producer: TransactionalProducer, records: readonly OutgoingRecord[]): Promise<void> {
+    if (!this.#apart) await producer.produce(records);
+    else for (const record of records) await producer.produce([record]);
+  }
+
   /** @throws why it was taken back, always */
   async #takeBack(producer: TransactionalProducer, error: unknown): Promise<never> {
     // A producer that cannot abort is spent: the next under its id ends what it left open.
     await producer.abort().catch(() => undefined);
+    if (error instanceof RefusedTogether) {
+      // After a refusal by the broker librdkafka starts over, and purges what the next transaction writes meanwhile.
+      this.#producer = null;
+      await producer.close();
+      if (!this.#apart) {
+        this.#apart = true;
+        throw takenBack(error);
+      }
+    }
     if (error instanceof CauceError && error.code === "record_too_large") throw error;
     throw takenBack(error);
   }

@@ -30,6 +30,7 @@ import type {
   TopicReport,
 } from "./bus.ts";
 import { groupBacklogs } from "./kafka-backlog.ts";
+import { KafkaPublisher } from "./kafka-publisher.ts";
 import { KafkaSubscription } from "./kafka-subscription.ts";
 import { ensureTopics } from "./kafka-topics.ts";
 
@@ -70,7 +71,7 @@ class KafkaBus implements Bus {
   readonly #options: KafkaBusOptions;
   readonly #common: ClientConfig;
   readonly #subscriptions = new Set<Subscription>();
-  #producer: Promise<Producer> | undefined;
+  readonly #publisher: KafkaPublisher;
   #admin: Promise<Admin> | undefined;
   #connected = false;
   #closing: Promise<void> | undefined;
@@ -83,6 +84,7 @@ class KafkaBus implements Bus {
       "bootstrap.servers": options.brokers,
       "client.id": options.clientId,
     };
+    this.#publisher = new KafkaPublisher({ open: (how) => this.#openProducer(how) });
   }
 
   get connected(): boolean {
@@ -91,7 +93,7 @@ class KafkaBus implements Bus {
 
   /** The producer connects from the start: it tells whether a broker is there. */
   async open(): Promise<void> {
-    await this.#openProducer();
+    await this.#publisher.start();
   }
 
   async ensureTopics(plans: readonly TopicPlan[]): Promise<readonly TopicReport[]> {
@@ -103,8 +105,7 @@ class KafkaBus implements Bus {
 
   async publish(records: readonly OutgoingRecord[]): Promise<Positions> {
     this.#refuseClosed();
-    const producer = await this.#usableProducer();
-    const positions = await producer.produce(records);
+    const positions = await this.#publisher.publish(records);
     if (records.length > 0) this.#connected = true;
     return positions;
   }
@@ -163,35 +164,25 @@ class KafkaBus implements Bus {
 
   async #close(flushMs?: number): Promise<void> {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
-    const producer = await this.#producer?.catch(() => undefined);
-    await producer?.close(flushMs);
+    await this.#publisher.close(flushMs);
     const admin = await this.#admin?.catch(() => undefined);
     admin?.close();
   }
 
-  /** The shared producer, a new one where the last one failed for good. */
-  async #usableProducer(): Promise<Producer> {
-    const opening = (this.#producer ??= this.#openProducer());
-    const producer = await opening;
-    if (producer.fatal === undefined) return producer;
-    if (this.#producer === opening) {
-      this.#producer = this.#openProducer();
-      await producer.close(0);
-    }
-    return this.#usableProducer();
-  }
-
-  #openProducer(): Promise<Producer> {
+  #openProducer({ batchRecords }: { readonly batchRecords?: number }): Promise<Producer> {
     const { library, producerConfig, crossing, mostRecords, mostBytes } = this.#options;
-    const opening = Producer.open({
+    return Producer.open({
       library,
-      config: { ...this.#common, ...producerConfig },
+      config: {
+        ...this.#common,
+        ...producerConfig,
+        ...(batchRecords === undefined ? {} : { "batch.num.messages": batchRecords }),
+      },
       onEvent: (event) => this.#heard(event),
       ...(crossing ? { crossing } : {}),
       ...(mostRecords === undefined ? {} : { mostRecords }),
       ...(mostBytes === undefined ? {} : { mostBytes }),
     });
-    return (this.#producer = opening);
   }
 
   #openTransactionalProducer(transactionalId: string): Promise<TransactionalProducer> {

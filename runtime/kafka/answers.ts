@@ -50,14 +50,13 @@ export class Answers {
     return Math.max(-1, this.#view.getFloat64(this.#cell(index) + ANSWER.offset, true));
   }
 
-  /** The first of `count` that was not delivered. */
-  firstRefusal(count: number): Refusal | undefined {
+  /** Those of `count` that were not delivered. */
+  *refusals(count: number): Iterable<Refusal> {
     for (let index = 0; index < count; index++) {
       const err = this.#view.getInt32(this.#cell(index) + ANSWER.err, true);
       const persisted = this.#view.getInt32(this.#cell(index) + ANSWER.status, true);
-      if (err !== 0) return { index, err, persisted };
+      if (err !== 0) yield { index, err, persisted };
     }
-    return undefined;
   }
 
   /** For a crossing without C: notes one answer. @returns whether it was the last one. */

@@ -99,13 +99,19 @@ export class Consumer {
       ...(options.groupInstanceId === undefined ? {} : { "group.instance.id": options.groupInstanceId }),
     };
     let consumer: Consumer | undefined;
+    // librdkafka says once that no broker can be reached, and may say so before we are there to hear it.
+    const early: ClientEvent[] = [];
     const pump = await Pump.open({
       library: options.library,
       kind: "consumer",
       config,
-      onEvent: (event) => consumer?.handle(event),
+      onEvent: (event) => {
+        if (consumer === undefined) early.push(event);
+        else consumer.handle(event);
+      },
     });
     consumer = new Consumer(pump, crossing, options);
+    for (const event of early) consumer.handle(event);
     try {
       consumer.#subscribe(Number(config["max.poll.interval.ms"]));
     } catch (error) {

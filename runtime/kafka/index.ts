@@ -13,6 +13,7 @@ export { type CrossingChoice } from "./crossing.ts";
 export { openCrossing } from "./choose-crossing.ts";
 export { type ClientEvent } from "./events.ts";
 export { ERROR } from "./failures.ts";
+export { RefusedTogether } from "./refused-together.ts";
 export { Producer, PRODUCER_DEFAULTS, type ProducerOptions } from "./producer.ts";
 export { TransactionalProducer, type TransactionalProducerOptions } from "./transactions.ts";
 export { TransactionError, type TransactionRemedy } from "./transaction-error.ts";

@@ -7,7 +7,7 @@
  */
 import type { Positions } from "../bus/bus.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
-import { AnswerBook } from "./answers.ts";
+import { AnswerBook, type AnsweredPiece } from "./answers.ts";
 import { type ClientConfig, EVENT } from "./client.ts";
 import { openCrossing } from "./choose-crossing.ts";
 import type { Crossing, CrossingChoice } from "./crossing.ts";
@@ -186,7 +186,8 @@ export class Producer {
   /** @returns false where some of it must wait. */
   #handOver(call: ProduceCall): boolean {
     while (!call.isHandedOver) {
-      call.failure ??= this.#refusal();
+      const refusal = this.#refusal();
+      if (refusal) call.fail(refusal);
       if (call.failure) return true;
       if (this.#spentMs > TURN_MS) {
         this.#resume();
@@ -249,10 +250,11 @@ export class Producer {
       );
     } catch (error) {
       this.#table.clear();
-      call.failure =
+      call.fail(
         error instanceof CauceError
           ? error
-          : new CauceError("defect", `a record could not be read: ${messageOf(error)}`, { cause: error });
+          : new CauceError("defect", `a record could not be read: ${messageOf(error)}`, { cause: error }),
+      );
       return false;
     }
     const answers = this.#book.open(piece.count);
@@ -265,12 +267,7 @@ export class Producer {
       this.#bytes += piece.bytes;
     }
     if (err !== ERROR.none && err !== ERROR.queueFull) {
-      call.failure ??= deliveryFailure(
-        library,
-        err,
-        PERSISTED.no,
-        call.records[call.handedOver]?.topic ?? "",
-      );
+      call.fail(deliveryFailure(library, err, PERSISTED.no, call.records[call.handedOver]?.topic ?? ""));
       if (err === ERROR.fatal) this.#fatal ??= errorName(library, err);
     }
     return taken === piece.count;
@@ -290,7 +287,6 @@ export class Producer {
   }
 
   #delivered(event: Address): void {
-    const { library } = this.#pump;
     const complete = this.#crossing.deliveries(event, (id) => this.#unanswered.get(id)?.answersOf(id));
     if (complete.length === 0) return;
     for (const id of complete) {
@@ -300,29 +296,26 @@ export class Producer {
       this.#unanswered.delete(id);
       this.#records -= piece.count;
       this.#bytes -= piece.bytes;
-      const refusal = piece.answers.failed > 0 ? piece.answers.firstRefusal(piece.count) : undefined;
-      if (refusal) {
-        call.failure ??= deliveryFailure(
-          library,
-          refusal.err,
-          refusal.persisted,
-          piece.topicOf(refusal.index),
-        );
-        if (refusal.err === ERROR.fatal) this.failForGood(errorName(library, refusal.err));
-      }
+      if (piece.answers.failed > 0) this.#refused(call, piece);
       call.settleIfComplete();
     }
     this.#advance();
   }
 
+  #refused(call: ProduceCall, { answers, count, topicOf }: AnsweredPiece): void {
+    const { library } = this.#pump;
+    for (const { index, err, persisted } of answers.refusals(count)) {
+      const failure = deliveryFailure(library, err, persisted, topicOf(index));
+      call.refused(answers, index, { failure, forSize: failure.code === "record_too_large" });
+      if (err === ERROR.fatal) this.failForGood(errorName(library, err));
+    }
+  }
+
   /** After a purge whose reports did not come: nothing may be left waiting for ever. */
   #abandon(): void {
     for (const call of this.#unanswered.values()) {
-      call.failure ??= new CauceError(
-        "possibly_persisted",
-        "the producer was closed before the broker answered",
-        { retryable: true },
-      );
+      const words = "the producer was closed before the broker answered";
+      call.fail(new CauceError("possibly_persisted", words, { retryable: true }));
       call.giveUp();
     }
     this.#unanswered.clear();

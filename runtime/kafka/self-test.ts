@@ -88,7 +88,7 @@ function isOurs(library: Library, crossing: Crossing, event: Address, answers: A
     text(native.rd_kafka_topic_name(readAddress(message, MESSAGE.topic))) === TOPIC;
   if (!fieldsRight) return false;
   const complete = crossing.deliveries(event, () => answers);
-  const refusal = answers.firstRefusal(2);
+  const [refusal] = answers.refusals(2);
   return (
     answers.failed + answers.unanswered === 2 &&
     (answers.unanswered === 0) === complete.includes(answers.id) &&

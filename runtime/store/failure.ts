@@ -22,10 +22,13 @@ export function databaseFailure(error: unknown): CauceError {
     : new CauceError("database", `Postgres refused: ${words}${suffix}`, { cause: error });
 }
 
-/** Has this failure ended the session that met it? Nothing more may be sent on its connection. */
+/**
+ * Has this failure ended the session that met it? Nothing more may be sent on its connection. One that may only read (25006) is with
+ * a server that was replaced, or was opened while it was: only a new session finds the one that takes rows.
+ */
 export function endsSession(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== undefined && (AWAY_CODES.has(code) || /^(?:08|57P0|25P0[34])/.test(code));
+  return code !== undefined && (AWAY_CODES.has(code) || /^(?:08|57P0|25P0[34]|25006)/.test(code));
 }
 
 /** Failures of the connection, by the names that node, Bun and the client give them. */

@@ -97,6 +97,20 @@ async function zombie(services: Services): Promise<RunVerdict> {
 export const killCases: readonly FaultCase[] = [
   {
     number: 1,
+    title: "2 random kills across 3 workers under load",
+    expected: "nothing lost; repeats only above the commit, same ids",
+    quick: true,
+    run: (services) => randomKills(services, { kills: 2, leastMessages: 1_000 }),
+  },
+  {
+    number: 2,
+    title: "one worker of three stopped with SIGTERM and replaced under load",
+    expected: "exit 0; nothing repeated",
+    quick: true,
+    run: (services) => cleanStops(services, 1),
+  },
+  {
+    number: 1,
     title: "6 random kills across 3 workers under load",
     expected: "nothing lost; repeats only above the commit, same ids",
     quick: false,

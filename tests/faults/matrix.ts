@@ -9,7 +9,7 @@ const INTRODUCTION = `# Faults
 
 Written by \`bun run faults\`, which runs every case; \`bun run test\` runs those marked "quick".
 
-Workers are processes of their own on a real Apache Kafka and PostgreSQL (cases 4, 6, 7, 9–13 and 16, and the moving
+Workers are processes of their own on a real Apache Kafka and PostgreSQL (cases 4, 6, 7, 9–13, 16 and 29, and the moving
 coordinator of 14: one process on librdkafka's mock cluster, whose answers can be made to fail). Numbered messages go through two
 hops; some are retried, some delayed, some die. One auditor (\`runtime/testing/auditor.ts\`) reads every topic from its beginning and
 recomputes what must be there: nothing acknowledged is lost, the ids are right, keys are in order, no offset is missing, nothing

@@ -6,7 +6,7 @@
  */
 import { audit, describeAnomalies, type AuditRules } from "cauce/testing";
 import { handler, topic, type Handler } from "cauce";
-import type { Bus } from "../../runtime/bus/bus.ts";
+import type { Bus, OutgoingRecord } from "../../runtime/bus/bus.ts";
 import { createKafkaBus } from "../../runtime/bus/kafka.ts";
 import { startConsumer, type Consumer } from "../../runtime/engine/consumer.ts";
 import { recordOf } from "../../runtime/engine/emit.ts";
@@ -120,6 +120,16 @@ export class MockStage {
     return this.#reader.ids.size;
   }
 
+  /** How many numbered messages were sent. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** What has come out, repeats included. */
+  get values(): readonly Value[] {
+    return this.#reader.sightings.map(({ value }) => value);
+  }
+
   /** Outputs that lie on one partition. */
   outputsOn(wanted: number): number {
     return this.#reader.sightings.filter(({ partition }) => partition === wanted).length;
@@ -153,20 +163,29 @@ export class MockStage {
     return consumer;
   }
 
-  /** Sends so many more and waits for the acknowledgement. */
-  async send(messages: number): Promise<void> {
+  /** Sends so many more, each as `shape` makes it, and waits for the acknowledgement. */
+  async send(messages: number, shape: (value: Value) => Value = (value) => value): Promise<void> {
     const numbers = Array.from({ length: messages }, (_, at) => this.#sent + at);
     this.#sent += messages;
     const records = await Promise.all(
       numbers.map(async (n) =>
-        recordOf(input, mockNumbered(n), { id: `m-${n}`, bornAtMs: 0, traceparent: null, source: "/faults" }),
+        recordOf(input, shape(mockNumbered(n)), {
+          id: `m-${n}`,
+          bornAtMs: 0,
+          traceparent: null,
+          source: "/faults",
+        }),
       ),
     );
     await this.#sender.publish(records);
   }
 
   async sendBytes(value: Uint8Array): Promise<void> {
-    await this.#sender.publish([{ topic: input.name, key: null, value, headers: [] }]);
+    await this.sendRecord({ topic: input.name, key: null, value, headers: [] });
+  }
+
+  async sendRecord(record: OutgoingRecord): Promise<void> {
+    await this.#sender.publish([record]);
   }
 
   /** Resolves once so many different outputs have come. */
@@ -210,7 +229,7 @@ export class MockStage {
 
 const WITHIN_MS = 30_000;
 
-function keepLines(lines: LogLine[]): Log {
+export function keepLines(lines: LogLine[]): Log {
   const keep = (event: string, fields: LogFields = {}) => void lines.push({ event, ...fields });
   const log: Log = { debug: keep, info: keep, warn: keep, error: keep, with: () => log };
   return log;

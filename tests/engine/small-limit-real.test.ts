@@ -1,0 +1,107 @@
+/**
+ * An output topic with a small `max.message.bytes`: a broker measures batches, so it refuses many small records together. Only the
+ * message whose output is too large by itself may die.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { handler, topic } from "cauce";
+import * as v from "valibot";
+import type { Bus } from "../../runtime/bus/bus.ts";
+import { createKafkaBus } from "../../runtime/bus/kafka.ts";
+import { startConsumer } from "../../runtime/engine/consumer.ts";
+import { namesFor } from "../../runtime/engine/names.ts";
+import { systemClock } from "../../runtime/ground/clock.ts";
+import { silentLog } from "../../runtime/ground/log.ts";
+import { createMemoryStore } from "../../runtime/store/memory.ts";
+import { bytes, join, type Member, takeCount, textOf } from "../bus/owner.ts";
+import { testLibrary } from "../kafka/library.ts";
+import { sharedKafka } from "../services/kafka.ts";
+
+const LIMIT_BYTES = 4_000;
+const MESSAGES = 300;
+const CULPRITS = [70, 71, 200];
+const TIMEOUT_MS = 60_000;
+
+let bus: Bus;
+beforeAll(async () => {
+  const { brokers } = await sharedKafka();
+  bus = await createKafkaBus({ library: await testLibrary(), brokers, clientId: "limits" });
+}, 180_000);
+afterAll(() => bus.close());
+
+const schema = v.object({ n: v.number(), text: v.string() });
+
+for (const guarantee of ["at-least-once", "exactly-once"] as const) {
+  test(
+    `${guarantee}: what a topic's small max.message.bytes refuses together goes, except what is too large by itself`,
+    async () => {
+      const name = `small-${crypto.randomUUID()}`;
+      const small = topic(`${name}-out`, { schema, key: ({ n }) => `k${n % 7}` });
+      const growing = handler({
+        name: "growing",
+        on: topic(name, { schema }),
+        out: { small },
+        guarantee,
+        order: { by: "none" },
+        concurrency: 100,
+        handle: ({ value }, { out }) =>
+          out.small(CULPRITS.includes(value.n) ? { ...value, text: "x".repeat(LIMIT_BYTES) } : value),
+      });
+      const names = namesFor("limits", growing);
+      const plans = [name, names.retryTopic, names.deadLetterTopic].map((each) => ({
+        name: each,
+        config: {},
+      }));
+      const config = { "max.message.bytes": String(LIMIT_BYTES) };
+      await bus.ensureTopics(
+        [...plans, { name: small.name, config }].map((plan) => ({
+          ...plan,
+          partitions: 1,
+          provision: "create",
+        })),
+      );
+      await bus.publish(
+        Array.from({ length: MESSAGES }, (_, n) => ({
+          topic: name,
+          key: null,
+          value: bytes(JSON.stringify({ n, text: crypto.randomUUID() })),
+          headers: [],
+        })),
+      );
+      const store = createMemoryStore({ clock: systemClock });
+      const reading = (read: string) => join(bus, { group: `of-${read}`, topics: [read] });
+      const [outputs, letters] = await Promise.all([reading(small.name), reading(names.deadLetterTopic)]);
+      const consumer = await startConsumer({
+        handler: growing,
+        names,
+        deps: {},
+        bus,
+        store,
+        clock: systemClock,
+        random: Math.random,
+        log: silentLog,
+      });
+      /** The numbers of what comes, until there are so many different ones. */
+      const numbersOf = async ({ subscription }: Member, least: number) => {
+        const seen: number[] = [];
+        while (new Set(seen).size < least) {
+          const [record] = await takeCount(subscription, 1);
+          seen.push(Number(JSON.parse(textOf(record?.value ?? null) ?? "").n));
+        }
+        return seen;
+      };
+      const [came, died] = await Promise.all([
+        numbersOf(outputs, MESSAGES - CULPRITS.length),
+        numbersOf(letters, CULPRITS.length),
+      ]);
+      await consumer.stop(5_000);
+      await Promise.all([outputs, letters].map(({ subscription }) => subscription.close()));
+      const innocent = Array.from({ length: MESSAGES }, (_, n) => n).filter((n) => !CULPRITS.includes(n));
+      expect([...new Set(came)].toSorted((a, b) => a - b)).toEqual(innocent);
+      expect([...new Set(died)].toSorted((a, b) => a - b)).toEqual(CULPRITS);
+      expect(new Set(store.deadLetters.map(({ cause }) => cause))).toEqual(new Set(["record_too_large"]));
+      expect(store.deadLetters.length).toBe(CULPRITS.length);
+      if (guarantee === "exactly-once") expect(came.length).toBe(innocent.length);
+    },
+    TIMEOUT_MS,
+  );
+}

@@ -1,0 +1,6 @@
+/** Workers killed and stopped, a topic repartitioned, on a real broker, with the auditor's verdict: quick cases of `bun run faults`. */
+import { killCases } from "./kill-cases.ts";
+import { testQuickCases } from "./quick.ts";
+import { topicCases } from "./topic-cases.ts";
+
+testQuickCases([...killCases, ...topicCases], { atOnce: 2 });
