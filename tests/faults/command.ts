@@ -20,6 +20,7 @@ import { runCases, type Ran } from "./pool.ts";
 import { findServices } from "./quick.ts";
 import { scheduleCases } from "./schedule-cases.ts";
 import { storageCases } from "./storage-cases.ts";
+import { stormCases } from "./storm-case.ts";
 
 /** Each has topics, groups and workers of its own; together they share two cores and the broker. */
 const AT_ONCE = 3;
@@ -64,6 +65,7 @@ function chosen(wanted: readonly string[]): readonly FaultCase[] {
     ...networkCases,
     ...storageCases,
     ...scheduleCases,
+    ...stormCases,
     ...mockCases,
     ...messageCases,
     ...backlogCases,

@@ -255,6 +255,25 @@ test("a statement that fails says so in the words of Cauce, and the transaction 
   expect(await rejectionOf(failed)).toMatchObject({ code: "database" });
 });
 
+test("a role that may only send can do that, and nothing else", async () => {
+  const role = `sender_${crypto.randomUUID().slice(0, 8)}`;
+  await sql.unsafe(`CREATE ROLE ${role}; GRANT USAGE ON SCHEMA cauce TO ${role}`);
+  const send = () =>
+    sql.begin(async (tx) => {
+      await tx.unsafe(`SET LOCAL ROLE ${role}`);
+      return await createOutbox({ app: "narrow" })(tx).send(plain, "x", { id: "sent" });
+    });
+  expect(await rejectionOf(send())).toMatchObject({ code: "database" });
+  await sql`SELECT cauce.grant_sender(${role})`;
+  expect(await send()).toBe("sent");
+  const look = sql.begin(async (tx) => {
+    await tx.unsafe(`SET LOCAL ROLE ${role}`);
+    await tx`SELECT FROM cauce.scheduled`;
+  });
+  expect(await rejectionOf(look)).toMatchObject({ code: "42501" });
+  await sql.unsafe(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+});
+
 test("the example of the docs writes an order and its messages, or nothing", async () => {
   const store = await createPostgresStore({ url, app: "shop" });
   await sql`CREATE TABLE shop_order (id text PRIMARY KEY, items integer)`;

@@ -75,8 +75,7 @@ CREATE FUNCTION {schema}.send_later(
   of_app text, of_message_id text, of_message_key text, of_topic text, of_key bytea, of_value bytea,
   of_header_names bytea[], of_header_values bytea[], of_reason text, of_version integer, of_born_at timestamptz, of_delay interval
 ) RETURNS boolean
-LANGUAGE plpgsql
-SET cauce.writer = 'runtime' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET cauce.writer = 'runtime' AS $$
 DECLARE row_number bigint := nextval('{schema}.scheduled_id_seq'); due timestamptz := clock_timestamp() + of_delay;
 BEGIN
   INSERT INTO {schema}.schedule_key (app, handler, message_key, delivery, row_id)
@@ -95,3 +94,14 @@ BEGIN
   RETURN true;
 END $$;
 COMMENT ON FUNCTION {schema}.send_later(text, text, text, text, bytea, bytea, bytea[], bytea[], text, integer, timestamptz, interval) IS 'Writes a checked message for code that is no handler, inside its own transaction; false where its id was sent before.';
+-- Who may call it needs no right to the tables; nobody may who was not told so.
+REVOKE EXECUTE ON FUNCTION {schema}.send_later(text, text, text, text, bytea, bytea, bytea[], bytea[], text, integer, timestamptz, interval) FROM PUBLIC;
+
+CREATE FUNCTION {schema}.grant_sender(to_role name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  EXECUTE format('GRANT USAGE ON SCHEMA {schema} TO %I', to_role);
+  EXECUTE format('GRANT EXECUTE ON FUNCTION {schema}.send_later(
+    text, text, text, text, bytea, bytea, bytea[], bytea[], text, integer, timestamptz, interval) TO %I', to_role);
+END $$;
+COMMENT ON FUNCTION {schema}.grant_sender(name) IS 'Lets a role send messages in its own transactions (the outbox), and nothing else. To be called by the owner.';
