@@ -31,6 +31,7 @@ import { select, type Selection } from "./main/selection.ts";
 import { settledStep, startedStep } from "./main/steps.ts";
 import { openTelemetry, type Telemetry } from "./main/telemetry.ts";
 import { scheduledTopics, topicPlans } from "./main/topic-plans.ts";
+import { createOutbox } from "./outbox/outbox.ts";
 import { ensureTopics, watchTopics } from "./main/topics.ts";
 import type { Report } from "./provision/step.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
@@ -107,6 +108,7 @@ export async function start(options: StartOptions): Promise<Running> {
       clock,
       random,
       client: createClient({ app, bus, store, clock, ready: () => topicsReady }),
+      outbox: createOutbox({ app, schema: settings.databaseSchema, clock }),
       database: {
         url: infrastructure.databaseUrl,
         embedded: infrastructure.databaseEmbedded,
@@ -180,13 +182,15 @@ export async function start(options: StartOptions): Promise<Running> {
       );
     }
     if (selection.scheduler) {
+      const topics = scheduledTopics(app, handlers);
       const scheduler = startScheduler({
         store,
         publish: (records) => bus.publish(records),
-        topics: scheduledTopics(app, handlers),
+        topics: [...topics.keys()],
+        declared: { app, topics },
         clock,
         log,
-        observe: { published: telemetry.published },
+        observe: { published: telemetry.published, parked: telemetry.parked },
       });
       doors.push((drainMs) => scheduler.stop(drainMs));
     }

@@ -10,6 +10,7 @@ export {
   type Step,
   type World,
 } from "./application/application.ts";
+export type { Outbox, OutboxOf, OutboxOptions, Transaction } from "./application/outbox.ts";
 export {
   readSettings,
   wholeNumber,

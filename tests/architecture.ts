@@ -17,6 +17,7 @@ const CONTRACTS = [
   "runtime/bus/bus.ts",
   "runtime/store/store.ts",
   "runtime/store/fences.ts",
+  "runtime/store/message.ts",
   "runtime/application/application.ts",
   "runtime/ingress/routes.ts",
   "runtime/watchdog/watch.ts",
@@ -34,6 +35,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Doors, and the core that they share.
   engine: ["ground", "handler", "observe"],
   scheduler: ["ground", "handler", "observe", "engine"],
+  // Into the schedule by somebody else's transaction.
+  outbox: ["ground", "handler", "engine", "store", "application"],
   ingress: ["ground", "handler", "observe", "config"],
   // What an application hands over.
   application: ["ground", "handler", "config"],

@@ -10,6 +10,7 @@ import type { Duration } from "../ground/duration.ts";
 import type { Log } from "../ground/log.ts";
 import type { AnyTopic, InputOf } from "../handler/topic.ts";
 import type { Routes } from "../ingress/routes.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** Sends messages from code that is no handler. */
 export interface Client {
@@ -64,6 +65,8 @@ export interface World<S> {
   readonly clock: Clock;
   readonly random: Random;
   readonly client: Client;
+  /** Sends messages in a transaction of the application's own, on the same database: `outbox(tx).send(topic, value)`. */
+  readonly outbox: Outbox;
   /** Postgres's address for the application's own tables, and whether it was started by us. */
   readonly database: {
     readonly url: string;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bun
 /**
- * The command line: `cauce handlers`, `send`, `stop`, `doctor`, `sql`, and `exec FILE` for a project's own commands.
+ * The command line: `cauce handlers`, `send`, `stop`, `doctor`, `resume`, `schedule`, `redrive`, `sql`, and `exec FILE` for a project's own commands.
  *
  * First makes sure that the packages are installed, so nothing but Bun's own modules may be imported here at the top.
  */
@@ -32,6 +32,14 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load:
     resume: {
       about: "a handler that is paused because it fails goes on: resume HANDLER",
       load: async () => (await import("./resume.ts")).resume,
+    },
+    schedule: {
+      about: "what waits and what died: schedule [--topic T …] [--dead] [--watch]",
+      load: async () => (await import("./schedule.ts")).schedule,
+    },
+    redrive: {
+      about: "dead letters back to their handlers: redrive --handler H [--canary N | --rate N]",
+      load: async () => (await import("./redrive.ts")).redrive,
     },
     sql: { about: "one SQL statement, or a prompt", load: async () => (await import("./sql.ts")).sql },
     exec: {

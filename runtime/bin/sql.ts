@@ -1,35 +1,21 @@
 /**
- * `bun run sql`: one statement, or a prompt, where no psql is. Asks the configured database, else the embedded one.
+ * `bun run sql`: one SQL statement, or a prompt, where no psql is. Asks the configured database, else the embedded one.
  */
-import { runtimeSettings } from "../config/runtime-settings.ts";
-import { readSettings } from "../config/settings.ts";
-import { attachPostgres } from "../embedded/postgres.ts";
-import { stateFolderOf } from "../embedded/state.ts";
 import { runSql } from "../store/sql-command.ts";
+import { databaseAddress } from "./database-address.ts";
 import type { CommandOptions } from "./run-handlers.ts";
 
-export async function sql({
-  environment,
-  projectDir,
-  arguments: words,
-  console,
-}: CommandOptions): Promise<number> {
-  const { databaseUrl, stateDir } = readSettings(
-    { databaseUrl: runtimeSettings.databaseUrl, stateDir: runtimeSettings.stateDir },
-    environment,
-  );
-  const postgres =
-    databaseUrl === undefined
-      ? await attachPostgres({ stateDir: stateFolderOf(projectDir, stateDir), report: console.report })
-      : null;
-  const statement = words.join(" ").trim();
+export async function sql(options: CommandOptions): Promise<number> {
+  const statement = options.arguments.join(" ").trim();
+  const { url, schema, close } = await databaseAddress(options);
   try {
     return await runSql({
-      url: databaseUrl ?? postgres?.url ?? "",
+      url,
+      schema,
       ...(statement !== "" && { statement }),
-      write: (line) => console.write(`${line}\n`),
+      write: (line) => options.console.write(`${line}\n`),
     });
   } finally {
-    await postgres?.close();
+    await close();
   }
 }

@@ -80,7 +80,8 @@ export const runtimeSettings = {
   databaseDirectUrl: {
     env: "DATABASE_DIRECT_URL",
     schema: url(["postgres://", "postgresql://"]),
-    about: "A second address that no pooler stands in front of, for LISTEN. Default: DATABASE_URL.",
+    about:
+      "A second address that no pooler stands in front of, for LISTEN and migrations. Default: DATABASE_URL. (Where that leads through a pooler in transaction mode, let it end in ?prepare=false unless the pooler keeps prepared statements.)",
     secret: true,
   },
   databaseSchema: {

@@ -49,6 +49,7 @@ export function createClient({ app, bus, store, clock, ready }: ClientOptions): 
             deferrals: 0,
             delayMs: durationMs(options.after),
             bornAtMs,
+            ...(topic.version > 1 && { version: topic.version }),
           },
         ]);
       }

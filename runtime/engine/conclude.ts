@@ -63,6 +63,7 @@ export function outcomeOf(
           delayMs,
           bornAtMs: envelope.bornAtMs,
           ...(envelope.place !== null && { place: envelope.place }),
+          ...(envelope.schema > 1 && { version: envelope.schema }),
         },
       };
     }

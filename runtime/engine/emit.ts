@@ -79,6 +79,7 @@ function emitOne(
         deferrals: 0,
         delayMs: emission.afterMs,
         bornAtMs: nowMs,
+        ...(emission.topic.version > 1 && { version: emission.topic.version }),
       });
     }
   };

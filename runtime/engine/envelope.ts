@@ -76,7 +76,7 @@ export function readEnvelope(record: IncomingRecord): Envelope {
       case "cauce_delivery":
         delivery = count(bytes);
         break;
-      case "cauce_schema":
+      case SCHEMA:
         schema = Math.max(1, count(bytes));
         break;
       case PLACE:
@@ -87,7 +87,7 @@ export function readEnvelope(record: IncomingRecord): Envelope {
   }
   const stamped = time === "" ? NaN : Date.parse(time);
   return {
-    id: id === "" || id.length > LONGEST_ID ? coordinatesOf(record) : id,
+    id: isMessageId(id) ? id : coordinatesOf(record),
     bornAtMs: Number.isNaN(stamped) ? record.timestampMs : stamped,
     traceparent: traceparent !== null && TRACEPARENT.test(traceparent) ? traceparent : null,
     attempts,
@@ -96,6 +96,11 @@ export function readEnvelope(record: IncomingRecord): Envelope {
     schema,
     place,
   };
+}
+
+/** May this be a message's id? Another one would be read as none. */
+export function isMessageId(id: string): boolean {
+  return id !== "" && id.length <= LONGEST_ID;
 }
 
 /**
@@ -117,7 +122,7 @@ export function writeEnvelope(envelope: NewEnvelope): RecordHeaders {
     contentTypes.of(envelope.contentType),
   ];
   if (envelope.traceparent !== null) headers.push(["traceparent", utf8.encode(envelope.traceparent)]);
-  if (envelope.schema > 1) headers.push(["cauce_schema", utf8.encode(String(envelope.schema))]);
+  if (envelope.schema > 1) headers.push([SCHEMA, utf8.encode(String(envelope.schema))]);
   addCounters(headers, envelope);
   return headers;
 }
@@ -168,6 +173,23 @@ export function withCounters(record: IncomingRecord, envelope: Envelope, counter
   return headers;
 }
 
+/**
+ * Headers that others wrote, completed by what every message made here says of itself. Theirs stay, but for those that must be
+ * right: id, birth, counters and version; and a place is given by fences alone.
+ */
+export function completedHeaders(headers: RecordHeaders, envelope: NewEnvelope): RecordHeaders {
+  const kept = headers.filter(([name]) => !REPLACED.has(name) && name !== SCHEMA);
+  const names = new Set(kept.map(([name]) => name));
+  return [...writeEnvelope(envelope).filter(([name]) => !names.has(name)), ...kept];
+}
+
+/** Is this header the envelope's own? */
+export function isOfEnvelope(name: string): boolean {
+  return /^(?:ce_.*|cauce_.*|content-type|traceparent)$/i.test(name);
+}
+
+/** The header of the version of the topic's schema. */
+const SCHEMA = "cauce_schema";
 /** The header of a message's place at a fence: the fence's number and the turn, such as `17/3`. */
 const PLACE = "cauce_place";
 

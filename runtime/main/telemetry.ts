@@ -10,7 +10,7 @@ import type { Answered, Readiness } from "../ingress/start.ts";
 import { startHeartbeat } from "../observe/heartbeat.ts";
 import { createRegistry } from "../observe/metrics.ts";
 import { metricsFor } from "../observe/vocabulary.ts";
-import type { DueMessage, Store } from "../store/store.ts";
+import type { DueMessage, Misfit, Store } from "../store/store.ts";
 
 export interface TelemetryOptions {
   readonly bus: Bus;
@@ -76,6 +76,10 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
         metrics.scheduledPublished({ topic: record.topic });
         metrics.lateness(lateMs);
       }
+    },
+    /** Messages that were written by hand do not fit their topics. */
+    parked: (misfits: readonly Misfit[]) => {
+      for (const { due } of misfits) metrics.scheduleParked({ topic: due.record.topic });
     },
     async stop() {
       await Promise.resolve();

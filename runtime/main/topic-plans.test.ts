@@ -8,5 +8,7 @@ const strange = topic("orders.strange.dlq", { schema: v.looseObject({}) });
 const one = handler({ name: "one", on: orders, out: { strange }, handle() {} });
 
 test("a scheduler publishes for every declared topic, whatever it is called, and for no dead letters", () => {
-  expect(scheduledTopics("app", [one])).toEqual(["orders", "orders.strange.dlq", "orders.one.retry"]);
+  const topics = scheduledTopics("app", [one]);
+  expect([...topics.keys()]).toEqual(["orders", "orders.strange.dlq", "orders.one.retry"]);
+  expect(topics.get("orders.one.retry")).toBe(orders);
 });

@@ -4,6 +4,7 @@
 import type { TopicPlan } from "../bus/bus.ts";
 import { namesFor } from "../engine/names.ts";
 import type { Handler } from "../handler/handler.ts";
+import type { AnyTopic } from "../handler/topic.ts";
 
 /** One partition keeps dead letters in the order of their death, and few die. */
 const DEAD_LETTER_PARTITIONS = 1;
@@ -25,13 +26,18 @@ export function topicPlans(app: string, handlers: readonly Handler[]): readonly 
   return [...plans.values()];
 }
 
-/** Topics for which this process's scheduler may publish: all that its application declares. */
-export function scheduledTopics(app: string, handlers: readonly Handler[]): readonly string[] {
-  const deadLetterTopics = new Set(handlers.map((handler) => namesFor(app, handler).deadLetterTopic));
-  const declared = new Set(
-    handlers.flatMap(({ on, out }) => [on.name, ...Object.values(out).map(({ name }) => name)]),
-  );
-  return topicPlans(app, handlers)
-    .map((plan) => plan.name)
-    .filter((name) => declared.has(name) || !deadLetterTopics.has(name));
+/**
+ * Topics for which this process's scheduler may publish, all that its application declares → whose schema their messages have.
+ * Of a topic that is declared twice, the higher version.
+ */
+export function scheduledTopics(app: string, handlers: readonly Handler[]): ReadonlyMap<string, AnyTopic> {
+  const topics = new Map<string, AnyTopic>();
+  const add = (name: string, topic: AnyTopic) => {
+    if ((topics.get(name)?.version ?? 0) < topic.version) topics.set(name, topic);
+  };
+  for (const handler of handlers) {
+    for (const topic of [handler.on, ...Object.values(handler.out)]) add(topic.name, topic);
+    add(namesFor(app, handler).retryTopic, handler.on);
+  }
+  return topics;
 }

@@ -46,6 +46,11 @@ export function metricsFor(registry: Registry) {
     help: "Rows of the schedule that were published when they came due, by topic.",
     labels: ["topic"],
   });
+  const parked = registry.counter({
+    name: "cauce_schedule_parked_total",
+    help: "Messages written by hand that do not fit their topic and were parked, by topic.",
+    labels: ["topic"],
+  });
   const lateness = registry.histogram({
     name: "cauce_schedule_lateness_seconds",
     help: "How long after its due time a row was published.",
@@ -109,6 +114,8 @@ export function metricsFor(registry: Registry) {
     /** Due rows were published. */
     scheduledPublished: ({ topic, count = 1 }: { readonly topic: string; readonly count?: number }) =>
       scheduled.add({ topic }, count),
+    /** A message that was written by hand does not fit its topic. */
+    scheduleParked: ({ topic }: { readonly topic: string }) => parked.add({ topic }, 1),
     /** One due row was published that long after its due time. */
     lateness: (latenessMs: number) => lateness.observe({}, Math.max(0, latenessMs) / 1_000),
     /** A request was answered. Fits the door's `answered` option. */

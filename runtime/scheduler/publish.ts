@@ -1,44 +1,55 @@
 /**
  * Publishes claimed rows, and keeps one that can never be published from blocking the rest.
  *
- * In: due messages. Out: all of them acknowledged or buried; a rejection when any of them has to wait.
- * Never here: the claim, handlers, retry rules.
+ * In: due messages. Out: all of them acknowledged or buried, but for those written by hand that do not fit their topic, which are
+ * named; a rejection when any of them has to wait. Never here: the claim, handlers, retry rules.
  */
 import type { OutgoingRecord } from "../bus/bus.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
 import { withPlace } from "../engine/envelope.ts";
 import type { Fences } from "../store/fences.ts";
-import type { DeadLetter, DueMessage } from "../store/store.ts";
+import type { DeadLetter, DueMessage, Misfit } from "../store/store.ts";
+import { checkByHand, type Declared } from "./by-hand.ts";
 
 export interface PublishDue {
   readonly publish: (records: readonly OutgoingRecord[]) => Promise<unknown>;
   readonly bury: (letters: readonly DeadLetter[]) => Promise<unknown>;
   readonly buried: (due: DueMessage, error: CauceError) => void;
   readonly fences: Pick<Fences, "pass">;
+  /** Without it, nothing is checked. */
+  readonly declared: Declared | undefined;
 }
 
 /** @throws what `publish` or `bury` throws, unless it is about one record alone. */
-export async function publishDue(due: readonly DueMessage[], doors: PublishDue): Promise<void> {
+export async function publishDue(due: readonly DueMessage[], doors: PublishDue): Promise<readonly Misfit[]> {
+  const { fit, misfits } = await checkByHand(due, doors.declared);
+  if (fit.length === 0) return misfits;
   try {
-    await doors.publish(due.map(recordOf));
+    await doors.publish(fit.map(recordOf));
+    return misfits;
   } catch (error) {
     if (!isOfOneRecord(error)) throw error;
     // Which one it was is not said. Those that were acknowledged are published again, with the same id and delivery.
-    for (const message of due) await publishOne(message, doors);
+    const found = [...misfits];
+    for (const message of fit) found.push(...(await publishOne(message, doors)));
+    return found;
   }
 }
 
-async function publishOne(message: DueMessage, doors: PublishDue): Promise<void> {
+async function publishOne(message: DueMessage, doors: PublishDue): Promise<readonly Misfit[]> {
   const { publish, bury, buried, fences } = doors;
   try {
     await publish([recordOf(message)]);
   } catch (error) {
     if (!isOfOneRecord(error)) throw error;
+    // Whoever wrote it can put it right.
+    if (message.byHand) return [{ due: message, problem: messageOf(error) }];
     await bury([letter(message, error)]);
     // What waits behind it must not wait for ever.
     if (message.place) await fences.pass(message.place);
     buried(message, error);
   }
+  return [];
 }
 
 /** Its place at a fence travels with it. */

@@ -10,8 +10,10 @@ import { pause, systemClock, type Clock, type Random } from "../ground/clock.ts"
 import { CauceError, messageOf } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";
 import { silentLog, type Log } from "../ground/log.ts";
-import type { DueMessage, Store } from "../store/store.ts";
+import type { DueMessage, Misfit, Store } from "../store/store.ts";
+import type { Declared } from "./by-hand.ts";
 import { publishDue } from "./publish.ts";
+import { newsOf, type SchedulerObserver } from "./news.ts";
 import { backoffMs, trackTrouble } from "./trouble.ts";
 
 export interface SchedulerOptions {
@@ -20,6 +22,8 @@ export interface SchedulerOptions {
   readonly publish: (records: readonly OutgoingRecord[]) => Promise<unknown>;
   /** Only rows for these topics are claimed. */
   readonly topics: readonly string[];
+  /** By what rows that were written by hand are checked, and up to which version rows are claimed. Default: nothing is. */
+  readonly declared?: Declared;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
@@ -29,15 +33,6 @@ export interface SchedulerOptions {
   readonly recheckMs?: number;
   /** Told of what happened, for metrics. Must be quick and must not throw. */
   readonly observe?: SchedulerObserver;
-}
-
-export interface SchedulerObserver {
-  /** One batch is acknowledged and gone from the table. `lateMs` of each is its lateness when it was claimed. */
-  readonly published?: (due: readonly DueMessage[]) => void;
-  /** A row that can never be published became a dead letter. */
-  readonly buried?: (due: DueMessage, error: CauceError) => void;
-  /** A claim failed; its rows are back. */
-  readonly failed?: (error: unknown) => void;
 }
 
 export interface Scheduler {
@@ -63,6 +58,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     store,
     publish,
     topics,
+    declared,
     clock = systemClock,
     random = Math.random,
     log = silentLog,
@@ -71,6 +67,8 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
   const { batch = 500, recheckMs = 5_000 } = options;
   checkOptions(topics, batch, recheckMs);
   const trouble = trackTrouble(topics, random);
+  const news = newsOf({ log, observe, trouble, clock });
+  const versions = new Map([...(declared?.topics ?? [])].map(([name, { version }]) => [name, version]));
   const stopping = new AbortController();
   const givenUp = Promise.withResolvers<never>();
   // Nobody may be publishing when it is given up.
@@ -94,6 +92,18 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     }
   }
 
+  const doors = {
+    publish: (records: readonly OutgoingRecord[]) => {
+      const published = publish(records);
+      failpoint("schedule.published");
+      return Promise.race([published, givenUp.promise]);
+    },
+    bury: store.bury.bind(store),
+    fences: store.fences,
+    buried: news.buried,
+    declared,
+  };
+
   /** Claims until nothing is due; resolves with how long to sleep. */
   async function round(): Promise<number> {
     woken = false;
@@ -106,7 +116,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
       heldTries = 0;
       return 0;
     }
-    const nextMs = trouble.sound.length > 0 ? await store.nextDueMs(trouble.sound) : null;
+    const nextMs = trouble.sound.length > 0 ? await store.nextDueMs(trouble.sound, versions) : null;
     if (nextMs !== 0) heldTries = 0;
     const ripeMs = trouble.ripeInMs(clock.monotonicMs());
     return Math.min(recheckMs, ripeMs ?? recheckMs, nextMs === 0 ? heldPauseMs() : (nextMs ?? recheckMs));
@@ -119,74 +129,37 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
 
   async function claimGroup(group: readonly string[]): Promise<number> {
     let due: readonly DueMessage[] = [];
+    let misfits: readonly Misfit[] = [];
     let acknowledged = false;
-    const doors = {
-      publish: (records: readonly OutgoingRecord[]) => {
-        const published = publish(records);
-        failpoint("schedule.published");
-        return Promise.race([published, givenUp.promise]);
-      },
-      bury: store.bury.bind(store),
-      fences: store.fences,
-      buried: sayBuried,
-    };
     try {
       failpoint("schedule.before_claim");
       const count = await store.claim({
         topics: group,
+        versions,
         limit: batch,
         async publish(claimed) {
           due = claimed;
           failpoint("schedule.claimed");
-          await publishDue(claimed, doors);
+          misfits = await publishDue(claimed, doors);
           acknowledged = true;
           failpoint("schedule.acknowledged");
+          return misfits;
         },
       });
       if (count > 0) {
         failpoint("schedule.committed");
-        observe?.published?.(due);
+        news.taken(due, misfits);
       }
-      sayRecovered(group);
+      news.recovered(group);
       return count;
     } catch (error) {
       if (error instanceof CauceError && error.code === "aborted") return 0;
       observe?.failed?.(error);
       // Before and after the publish it is the store that failed.
       if (due.length === 0 || acknowledged) throw error;
-      return sayFailed(due, error);
+      news.failed(due, error);
+      return 0;
     }
-  }
-
-  function sayFailed(due: readonly DueMessage[], error: unknown): number {
-    const failed = [...new Set(due.map(({ record }) => record.topic))];
-    const news = failed.filter((topic) => !trouble.troubled.includes(topic));
-    trouble.failed(failed, clock.monotonicMs());
-    if (news.length > 0) {
-      log.warn("due messages cannot be published; they stay in the table and are tried again", {
-        topics: news,
-        rows: due.length,
-        error: messageOf(error),
-      });
-    }
-    return 0;
-  }
-
-  function sayRecovered(group: readonly string[]): void {
-    for (const topic of group.filter((each) => trouble.troubled.includes(each))) {
-      trouble.recovered(topic);
-      log.info("due messages can be published again", { topic });
-    }
-  }
-
-  function sayBuried(due: DueMessage, error: CauceError): void {
-    log.error("a due message can never be published; it is a dead letter now", {
-      topic: due.record.topic,
-      messageId: due.messageId,
-      row: String(due.row),
-      error: error.message,
-    });
-    observe?.buried?.(due, error);
   }
 
   async function turn(): Promise<void> {

@@ -5,15 +5,9 @@
  * came, and one at a time passes. Two forms stand behind it, beside those of the store, under one contract suite.
  * Never here: which messages fail, the memory of what is fenced (engine/fence.ts).
  */
-import type { ScheduledMessage } from "./store.ts";
+import type { Place, ScheduledMessage } from "./message.ts";
 
-/** Where a message stands at a fence. It travels with the message and comes back with it. */
-export interface Place {
-  /** Number of the fence, in decimal. */
-  readonly fence: string;
-  /** 1 for the message that failed first, then in order. */
-  readonly turn: number;
-}
+export type { Place } from "./message.ts";
 
 /**
  * What became of a message at a fence. `free`: nothing holds it, it runs now. `raised`: it is the first at a new fence and waits

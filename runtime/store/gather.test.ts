@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { CauceError } from "../ground/errors.ts";
 import { gatherInserts } from "./gather.ts";
-import type { ScheduledMessage } from "./store.ts";
+import type { ScheduledMessage } from "./message.ts";
 
 const row = (messageId: string): ScheduledMessage => ({
   handler: "h",

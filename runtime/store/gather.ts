@@ -6,7 +6,7 @@
  */
 import { CauceError } from "../ground/errors.ts";
 import { identityOf } from "./rows.ts";
-import type { ScheduledMessage } from "./store.ts";
+import type { ScheduledMessage } from "./message.ts";
 
 export interface GatherOptions {
   /** Inserts distinct messages; resolves with the positions (from 0) of those that are new. */

@@ -6,7 +6,7 @@
 import type { Fences, Place } from "./fences.ts";
 import { listenersByHandler } from "./listeners.ts";
 import { identityOf } from "./rows.ts";
-import type { ScheduledMessage } from "./store.ts";
+import type { ScheduledMessage } from "./message.ts";
 
 export interface MemoryFencesOptions {
   /** Every key that was ever scheduled, as `identityOf` names it. */

@@ -18,6 +18,7 @@ import type {
   ScheduleCounts,
   ScheduledMessage,
   Store,
+  TopicVersions,
 } from "./store.ts";
 
 export interface MemoryStoreOptions {
@@ -30,6 +31,12 @@ export interface WaitingRow {
   readonly row: bigint;
   readonly message: ScheduledMessage;
   readonly dueAtMs: number;
+  /** Inserted or edited as by hand: not checked against its topic yet. */
+  readonly byHand: boolean;
+}
+
+export interface ParkedRow extends WaitingRow {
+  readonly problem: string;
 }
 
 export interface MemoryStore extends Store {
@@ -37,13 +44,20 @@ export interface MemoryStore extends Store {
   readonly waiting: readonly WaitingRow[];
   readonly fences: MemoryFences;
   readonly deadLetters: readonly DeadLetter[];
-  /** Removes a waiting row, as an operator's DELETE would; the next message of a fenced key goes then. */
+  /** What was written by hand and does not fit its topic. */
+  readonly parked: readonly ParkedRow[];
+  /** Writes a message as an operator's INSERT would: it is checked when it is due. */
+  write(message: ScheduledMessage): void;
+  /** Gives a waiting or parked message another value, as an operator's UPDATE would; a parked one waits again then. */
+  edit(row: bigint, value: Uint8Array): boolean;
+  /** Removes a waiting or parked row, as an operator's DELETE would; the next message of a fenced key goes then. */
   cancel(row: bigint): boolean;
 }
 
 export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptions): MemoryStore {
   const keys = new Set<string>();
   const rows = new Map<bigint, WaitingRow>();
+  const parked = new Map<bigint, ParkedRow>();
   const claimed = new Set<bigint>();
   const letters = new Map<string, DeadLetter>();
   const listeners = new Set<() => void>();
@@ -62,12 +76,12 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
     return Math.min(...inOrder().flatMap((row) => (row.message.record.topic === topic ? [row.dueAtMs] : [])));
   }
 
-  function insert(message: ScheduledMessage): void {
+  function insert(message: ScheduledMessage, byHand = false): void {
     const delayMs = Math.min(Math.max(0, message.delayMs || 0), LONGEST_DURATION_MS);
     const dueAtMs = clock.nowMs() + delayMs;
     const news = dueAtMs < earliest(message.record.topic);
     lastRow++;
-    rows.set(lastRow, { row: lastRow, message, dueAtMs });
+    rows.set(lastRow, { row: lastRow, message, dueAtMs, byHand });
     if (news) listeners.forEach((call) => call());
   }
 
@@ -90,9 +104,30 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
       return [...letters.values()];
     },
     fences,
+    get parked() {
+      return [...parked.values()];
+    },
+    write(message) {
+      keys.add(identityOf(message));
+      insert(message, true);
+    },
+    edit(row, value) {
+      const edited = rows.get(row) ?? parked.get(row);
+      if (edited === undefined || claimed.has(row)) return false;
+      const { message, dueAtMs } = edited;
+      parked.delete(row);
+      rows.set(row, {
+        row,
+        message: { ...message, record: { ...message.record, value } },
+        dueAtMs,
+        byHand: true,
+      });
+      listeners.forEach((call) => call());
+      return true;
+    },
     cancel(row) {
-      const place = rows.get(row)?.message.place;
-      if (claimed.has(row) || !rows.delete(row)) return false;
+      const place = (rows.get(row) ?? parked.get(row))?.message.place;
+      if (claimed.has(row) || !(rows.delete(row) || parked.delete(row))) return false;
       if (place !== undefined) void fences.pass(place);
       return true;
     },
@@ -120,29 +155,35 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
       return letters.size - before;
     },
 
-    async claim({ topics, limit, publish }: ClaimOptions) {
+    async claim({ topics, versions, limit, publish }: ClaimOptions) {
       open();
       const nowMs = clock.nowMs();
       const due = inOrder()
         .filter(({ row, message, dueAtMs }) => {
-          return dueAtMs <= nowMs && !claimed.has(row) && topics.includes(message.record.topic);
+          return dueAtMs <= nowMs && !claimed.has(row) && isFor(message, topics, versions);
         })
         .slice(0, limit);
       if (due.length === 0) return 0;
       for (const { row } of due) claimed.add(row);
       try {
         const deadlineMs = publishDeadlineMs ?? STORE_LIMITS.publishDeadlineMs;
-        await within(publish(due.map((row) => dueMessage(row, nowMs))), publishDeadline(deadlineMs, clock));
-        for (const { row } of due) rows.delete(row);
+        const published = publish(due.map((row) => dueMessage(row, nowMs)));
+        const misfits = (await within(published, publishDeadline(deadlineMs, clock))) ?? [];
+        const problems = new Map(misfits.map(({ due: { row }, problem }) => [row, problem]));
+        for (const waiting of due) {
+          rows.delete(waiting.row);
+          const problem = problems.get(waiting.row);
+          if (problem !== undefined) parked.set(waiting.row, { ...waiting, problem });
+        }
       } finally {
         for (const { row } of due) claimed.delete(row);
       }
       return due.length;
     },
 
-    async nextDueMs(topics) {
+    async nextDueMs(topics, versions) {
       open();
-      const next = inOrder().find(({ message }) => topics.includes(message.record.topic));
+      const next = inOrder().find(({ message }) => isFor(message, topics, versions));
       return next ? Math.max(0, Math.ceil(next.dueAtMs - clock.nowMs())) : null;
     },
 
@@ -179,8 +220,28 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
   };
 }
 
-function dueMessage({ row, message, dueAtMs }: WaitingRow, nowMs: number): DueMessage {
+function isFor(
+  { record: { topic }, version = 0 }: ScheduledMessage,
+  topics: readonly string[],
+  versions: TopicVersions | undefined,
+): boolean {
+  return topics.includes(topic) && version <= (versions?.get(topic) ?? Infinity);
+}
+
+function dueMessage({ row, message, dueAtMs, byHand }: WaitingRow, nowMs: number): DueMessage {
   const { handler, messageId, delivery, record, attempts, deferrals, place } = message;
+  const { bornAtMs, version = null } = message;
   const lateMs = nowMs - dueAtMs;
-  return { row, handler, messageId, delivery, record, attempts, deferrals, lateMs, ...(place && { place }) };
+  return {
+    row,
+    handler,
+    messageId,
+    delivery,
+    record,
+    attempts,
+    deferrals,
+    lateMs,
+    ...(place && { place }),
+    ...(byHand && { byHand: { bornAtMs, version } }),
+  };
 }

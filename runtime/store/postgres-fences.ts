@@ -9,7 +9,7 @@ import type { Fences, Place, Standing } from "./fences.ts";
 import type { StoreLimits } from "./limits.ts";
 import { messageColumns } from "./rows.ts";
 import type { Statements } from "./statements.ts";
-import type { ScheduledMessage } from "./store.ts";
+import type { ScheduledMessage } from "./message.ts";
 
 export interface PostgresFencesOptions {
   readonly run: Run;

@@ -1,14 +1,21 @@
 /**
  * Messages as the columns of a batch, and claimed rows as messages again.
  *
- * In: what store.ts declares. Out: parameters of sql/insert.sql and sql/bury.sql, in their order.
+ * In: what message.ts declares. Out: parameters of sql/insert.sql, sql/bury.sql and sql/park.sql, in their order.
  * Numbers that come from foreign headers are clamped to what the columns hold; bytes are never touched.
  */
 import { LONGEST_DURATION_MS } from "../ground/duration.ts";
 import { bytesColumn, headerColumns, numberColumn, readHeaders, textColumn } from "./columns.ts";
 import type { Parameter } from "./connection.ts";
 import { STORE_LIMITS } from "./limits.ts";
-import type { DeadLetter, DueMessage, ScheduledMessage, ScheduleKey } from "./store.ts";
+import type {
+  DeadLetter,
+  DueMessage,
+  Misfit,
+  ScheduledMessage,
+  ScheduleKey,
+  TopicVersions,
+} from "./message.ts";
 import { keptText, keyText, originalText, shownText } from "./text.ts";
 
 /** A row of sql/claim.sql. */
@@ -26,8 +33,11 @@ export interface ClaimedRow {
   readonly deferrals: number;
   readonly fence: string | null;
   readonly turn: string | null;
+  readonly version: number | null;
   readonly late_ms: number;
   readonly due_at: string;
+  /** Null for what the runtime wrote. */
+  readonly by_hand_born_at_ms: number | null;
 }
 
 export function dueMessage(row: ClaimedRow): DueMessage {
@@ -46,15 +56,19 @@ export function dueMessage(row: ClaimedRow): DueMessage {
     deferrals: row.deferrals,
     lateMs: Math.max(0, row.late_ms),
     ...(row.fence !== null && { place: { fence: row.fence, turn: Number(row.turn) } }),
+    ...(row.by_hand_born_at_ms !== null && {
+      byHand: { bornAtMs: row.by_hand_born_at_ms, version: row.version },
+    }),
   };
 }
 
-/** Parameters of sql/insert.sql after the app: those of a message, and its place. */
+/** Parameters of sql/insert.sql after the app: those of a message, its place and its version. */
 export function scheduleColumns(messages: readonly ScheduledMessage[]): Parameter[] {
   return [
     ...messageColumns(messages),
     numberColumn(messages.map(({ place }) => place?.fence ?? null)),
     numberColumn(messages.map(({ place }) => place?.turn ?? null)),
+    numberColumn(messages.map(({ version }) => version ?? null)),
   ];
 }
 
@@ -92,6 +106,22 @@ export function letterColumns(letters: readonly DeadLetter[]): Parameter[] {
     numberColumn(letters.map(({ attempts }) => count(attempts))),
     numberColumn(letters.map(({ deferrals }) => count(deferrals))),
   ];
+}
+
+/** Parameters of sql/park.sql. */
+export function misfitColumns(misfits: readonly Misfit[]): Parameter[] {
+  return [
+    numberColumn(misfits.map(({ due }) => String(due.row))),
+    textColumn(misfits.map(({ problem }) => shownText(problem, STORE_LIMITS.errorLength))),
+  ];
+}
+
+/** Parameters of sql/claim.sql and sql/next-due.sql: topics, and the highest version of each; null for any. */
+export function topicColumns(
+  topics: readonly string[],
+  versions: TopicVersions | undefined,
+): readonly [names: string, versions: string] {
+  return [textColumn(topics), numberColumn(topics.map((topic) => versions?.get(topic) ?? null))];
 }
 
 /** Each key once; the first one wins. */

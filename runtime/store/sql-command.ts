@@ -5,9 +5,9 @@
  * Never here: a meaning of the tables; the schema is only first in the search path.
  */
 import postgres from "postgres";
+import { askDatabase } from "./ask-database.ts";
 import { databaseFailure } from "./failure.ts";
-import { STORE_LIMITS } from "./limits.ts";
-import { checkedSchema } from "./statements.ts";
+import { tableLines } from "./table.ts";
 
 export interface SqlCommandOptions {
   readonly url: string;
@@ -25,29 +25,10 @@ export interface SqlCommandOptions {
 /** Resolves with the exit code: 0, or 1 when a statement failed. Never rejects for a statement's error. */
 export async function runSql(options: SqlCommandOptions): Promise<number> {
   const { url, statement, write, lines = console, schema = "cauce", cellWidth = 60 } = options;
-  let client: postgres.Sql;
-  try {
-    client = postgres(url, {
-      max: 1,
-      fetch_types: false,
-      connect_timeout: STORE_LIMITS.connectTimeoutMs / 1_000,
-      connection: { application_name: "cauce sql" },
-      onnotice: (notice) => write(`${notice["severity"] ?? "NOTICE"}: ${notice["message"] ?? ""}`),
-    });
-  } catch {
-    write("The database's address cannot be read: expected postgres://user:password@host:5432/database");
-    return 1;
-  }
-  const one = (text: string) => runStatement(client, text, { write, cellWidth });
-  try {
-    await client.unsafe(`SET search_path TO "${checkedSchema(schema)}", public`);
+  return await askDatabase({ url, schema, program: "cauce sql", write }, async (sql) => {
+    const one = (text: string) => runStatement(sql, text, { write, cellWidth });
     return statement === undefined ? await prompt(lines, write, one) : await one(statement);
-  } catch (error) {
-    write(databaseFailure(error).message);
-    return 1;
-  } finally {
-    await client.end({ timeout: 1 });
-  }
+  });
 }
 
 async function prompt(
@@ -109,33 +90,10 @@ function show(result: RawResult, { write, cellWidth }: Showing): void {
     return write(`${result.command ?? "done"}${count}`);
   }
   const decoder = new TextDecoder();
-  const rows = result.map((row) =>
-    row.map((cell) => shorten(cell === null ? "" : decoder.decode(cell), cellWidth)),
-  );
-  const widths = names.map((name, column) =>
-    Math.max(Bun.stringWidth(name), ...rows.map((row) => Bun.stringWidth(row[column] ?? ""))),
-  );
-  const aligned = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - Bun.stringWidth(cell))))
-      .join(" | ");
-  write(aligned(names).trimEnd());
-  write(widths.map((width) => "-".repeat(width)).join("-+-"));
-  for (const row of rows) write(aligned(row).trimEnd());
+  const rows = result.map((row) => row.map((cell) => (cell === null ? "" : decoder.decode(cell))));
+  for (const line of tableLines(names, rows, cellWidth)) write(line);
   write(rows.length === 1 ? "(1 row)" : `(${rows.length} rows)`);
 }
-
-/** One line, without control characters: a value must not move the cursor of a terminal. */
-function shorten(cell: string, width: number): string {
-  const line = cell.replaceAll(/\p{Cc}/gu, (unit) => CONTROLS.get(unit) ?? "\uFFFD");
-  return line.length <= width ? line : `${line.slice(0, width - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
-}
-
-const CONTROLS: ReadonlyMap<string, string> = new Map([
-  ["\n", "\u21B5"],
-  ["\r", ""],
-  ["\t", " "],
-]);
 
 function describeError(error: unknown, text: string): readonly string[] {
   if (!(error instanceof postgres.PostgresError)) return [databaseFailure(error).message];

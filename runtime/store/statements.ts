@@ -12,8 +12,10 @@ import claim from "./sql/claim.sql" with { type: "text" };
 import count from "./sql/count.sql" with { type: "text" };
 import deletePublished from "./sql/delete-published.sql" with { type: "text" };
 import fencedKeys from "./sql/fenced-keys.sql" with { type: "text" };
+import fencesMoved from "./sql/fences-moved.sql" with { type: "text" };
 import insert from "./sql/insert.sql" with { type: "text" };
 import nextDue from "./sql/next-due.sql" with { type: "text" };
+import park from "./sql/park.sql" with { type: "text" };
 import passFence from "./sql/pass-fence.sql" with { type: "text" };
 import purgeKeys from "./sql/purge-keys.sql" with { type: "text" };
 import releaseStuck from "./sql/release-stuck.sql" with { type: "text" };
@@ -41,8 +43,10 @@ export function statementsFor({ schema, idleInTransactionMs, statementTimeoutMs 
     count: fill(count),
     deletePublished: fill(deletePublished),
     fencedKeys: fill(fencedKeys),
+    fencesMoved: fill(fencesMoved),
     insert: fill(insert),
     nextDue: fill(nextDue),
+    park: fill(park),
     passFence: fill(passFence),
     purgeKeys: fill(purgeKeys),
     releaseStuck: fill(releaseStuck),
@@ -72,4 +76,10 @@ export function checkedSchema(schema: string): string {
     "config_invalid",
     `"${schema}" is no schema name for Cauce: use up to 48 of a-z, 0-9 and _, not starting with a digit or pg_`,
   );
+}
+
+/** @throws CauceError `config_invalid`. */
+export function checkedApp(app: string): string {
+  if (app !== "" && app.length <= 200 && !app.includes("\0")) return app;
+  throw new CauceError("config_invalid", `the app's name must have 1 to 200 characters, not ${app.length}`);
 }

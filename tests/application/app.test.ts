@@ -3,6 +3,7 @@
  * is missing: outputs are handed to the next handler at once, whatever they would have waited.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createOutbox } from "cauce/outbox";
 import { readSettings, type Client, type Started, type World } from "cauce/run";
 import postgres from "postgres";
 import answer from "../../handlers/llm.requests.ts";
@@ -53,6 +54,7 @@ beforeAll(async () => {
     clock: systemClock,
     random: () => 0.5,
     client,
+    outbox: createOutbox({ app: app.name }),
     database: { url, embedded: false, schema: "cauce" },
     broker: { embedded: false, generation: null, hasRoom: () => true, connected: () => true },
     runs: { ingress: true, handlers: HANDLERS.map(({ name }) => name) },

@@ -21,6 +21,11 @@ test("the README's handler does what the README says", async () => {
   await given(welcome).when({ id: "2", email: "bo@full.example" }, { deferrals: 2 }).retries("4m");
 });
 
+test("the outbox's example is the file, word for word", () => {
+  const source = read("docs/examples/outbox/place-order.ts");
+  expect(read("docs/your-first-outbox.md")).toContain(`\`\`\`ts\n${source}\`\`\``);
+});
+
 test("the README stays under 150 lines", () => {
   expect(read("README.md").split("\n").length).toBeLessThanOrEqual(150);
 });

@@ -164,7 +164,7 @@ async function startServer(work: ServerWork): Promise<Daemon> {
 }
 
 /** PostgreSQL refuses to run as root: then it runs as nobody. */
-function unprivilegedUser(): { uid: number; gid: number } | undefined {
+export function unprivilegedUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const line = /^nobody:[^:]*:(\d+):(\d+):/m.exec(readFileSync("/etc/passwd", "utf8"));
   if (!line) throw new Error("PostgreSQL does not run as root, and there is no user nobody on this machine");

@@ -191,7 +191,7 @@ describe("with statistics that lie and costs that tempt, the plan still walks th
     idleInTransactionMs: 60_000,
     statementTimeoutMs: 15_000,
   });
-  const parameters = ["plan", "{t,u,absent}", "500", "-infinity"];
+  const parameters = ["plan", "{t,u,absent}", "500", "-infinity", "{1,1,1}"];
 
   async function planOf(statement: string, values: readonly string[], begin: string): Promise<Node[]> {
     const own = postgres(url, { max: 1, onnotice: () => undefined });
@@ -230,7 +230,7 @@ describe("with statistics that lie and costs that tempt, the plan still walks th
     const own = postgres(url, { max: 1, onnotice: () => undefined });
     const scans = await own.begin(async (inside) => {
       await inside.unsafe("SET LOCAL random_page_cost = 100000; SET LOCAL cpu_index_tuple_cost = 1000");
-      await inside.unsafe(statements.nextDue, ["plan", "{t,u,absent}"]);
+      await inside.unsafe(statements.nextDue, ["plan", "{t,u,absent}", "{1,NULL,1}"]);
       await inside.unsafe(statements.count, ["plan", "1000"]);
       await inside.unsafe(`SELECT cauce.next_due('plan', 't', now())`);
       return await inside<{ seq_scan: string; seq_tup_read: string }[]>`

@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres from "postgres";
 import { createPostgresStore } from "../../runtime/store/postgres.ts";
+import type { DueMessage } from "../../runtime/store/store.ts";
 import { createDatabase } from "../services/postgres.ts";
 import { claimAll } from "./contract.ts";
+import { editByHand } from "./hands.ts";
 import { bytes, message } from "./messages.ts";
 
 let url: string;
@@ -75,6 +77,59 @@ test("a fence whose next message got lost on its topic sends it again", async ()
   expect(await store.releaseStuck()).toBe(1);
   const [again] = await claimAll(store, ["t"]);
   expect([again?.messageId, again?.place?.turn]).toEqual(["a", 1]);
+  await store.close();
+});
+
+test("a fence whose next message is parked sends nothing around it, however long it takes to be put right", async () => {
+  const app = "parked";
+  const store = await createPostgresStore({ url, app, limits: { stuckFenceMs: 0 } });
+  await store.fences.raise([of("a")]);
+  await store.fences.hold(of("b"));
+  await editByHand(sql, app, "a", "wrong");
+  const publish = async (due: readonly DueMessage[]) => due.map((each) => ({ due: each, problem: "wrong" }));
+  expect(await store.claim({ topics: ["t"], limit: 9, publish })).toBe(1);
+  expect(await store.releaseStuck()).toBe(0);
+  expect(await claimAll(store, ["t"])).toEqual([]);
+  await editByHand(sql, app, "a", "right");
+  const [a] = await claimAll(store, ["t"]);
+  expect([a?.messageId, a?.place?.turn, String(a?.record.value)]).toEqual(["a", 1, "right"]);
+  await store.close();
+});
+
+test("a held message that is deleted while it stands parked is gone from there too, and the next one goes", async () => {
+  const app = "parked2";
+  const store = await createPostgresStore({ url, app });
+  await store.fences.raise([of("a")]);
+  await store.fences.hold(of("b"));
+  await editByHand(sql, app, "a", "wrong");
+  const publish = async (due: readonly DueMessage[]) => due.map((each) => ({ due: each, problem: "wrong" }));
+  await store.claim({ topics: ["t"], limit: 9, publish });
+  await sql`DELETE FROM cauce.held USING cauce.fence f WHERE f.id = fence AND f.app = ${app} AND message_id = 'a'`;
+  expect((await sql`SELECT FROM cauce.parked WHERE app = ${app}`).length).toBe(0);
+  expect((await claimAll(store, ["t"])).map(({ messageId }) => messageId)).toEqual(["b"]);
+  await store.close();
+});
+
+test("a parked message that is deleted from its own table is cancelled too", async () => {
+  const app = "parked3";
+  const store = await createPostgresStore({ url, app });
+  await store.fences.raise([of("a")]);
+  await store.fences.hold(of("b"));
+  await editByHand(sql, app, "a", "wrong");
+  const publish = async (due: readonly DueMessage[]) => due.map((each) => ({ due: each, problem: "wrong" }));
+  await store.claim({ topics: ["t"], limit: 9, publish });
+  await sql`DELETE FROM cauce.parked WHERE app = ${app}`;
+  expect((await claimAll(store, ["t"])).map(({ messageId }) => messageId)).toEqual(["b"]);
+  await store.close();
+});
+
+test("a message that waited long and has just been published is no lost one", async () => {
+  const app = "long";
+  const store = await createPostgresStore({ url, app, limits: { stuckFenceMs: 60_000 } });
+  await store.fences.raise([of("a")]);
+  await sql`UPDATE cauce.fence SET moved_at = now() - interval '1 hour' WHERE app = ${app}`;
+  expect((await claimAll(store, ["t"])).map(({ messageId }) => messageId)).toEqual(["a"]);
+  expect(await store.releaseStuck()).toBe(0);
   await store.close();
 });
 

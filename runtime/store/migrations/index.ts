@@ -7,6 +7,9 @@ import schedule from "./0001-schedule.sql" with { type: "text" };
 import fences from "./0002-fences.sql" with { type: "text" };
 import resume from "./0003-resume.sql" with { type: "text" };
 import byHand from "./0004-by-hand.sql" with { type: "text" };
+import interfaceForHands from "./0005-interface.sql" with { type: "text" };
+import outbox from "./0006-outbox.sql" with { type: "text" };
+import moves from "./0007-moves.sql" with { type: "text" };
 
 export interface Migration {
   /** Counts up from 1 without gaps. */
@@ -21,4 +24,7 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
   { version: 2, name: "fences", text: fences },
   { version: 3, name: "resume", text: resume },
   { version: 4, name: "by hand", text: byHand },
+  { version: 5, name: "interface", text: interfaceForHands },
+  { version: 6, name: "outbox", text: outbox },
+  { version: 7, name: "moves", text: moves },
 ]);

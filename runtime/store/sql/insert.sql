@@ -8,10 +8,11 @@ WITH given AS MATERIALIZED (
   FROM unnest(
     $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::text[],
     $11::text[], $12::text[], $13::text[], $14::integer[], $15::integer[], $16::float8[], $17::float8[], $18::bigint[],
-    $19::bigint[]
+    $19::bigint[], $20::integer[]
   ) WITH ORDINALITY AS g(
     handler, message_id, message_key, delivery, kind, topic, key, value, header_names, header_values,
-    reason, error, attempts, deferrals, born_at_ms, delay_ms, fence, turn, position
+    reason, error, attempts, deferrals, born_at_ms, delay_ms, fence, turn, version,
+    position
   )
 ), fresh AS (
   INSERT INTO {schema}.schedule_key (app, handler, message_key, delivery, row_id)
@@ -22,12 +23,12 @@ WITH given AS MATERIALIZED (
 ), live AS (
   INSERT INTO {schema}.scheduled (
     id, app, handler, message_id, delivery, kind, topic, key, value, header_names, header_values,
-    reason, error, attempts, deferrals, born_at, due_at, fence, turn
+    reason, error, attempts, deferrals, born_at, due_at, fence, turn, version
   )
   SELECT
     id, $1, handler, message_id, delivery, kind, topic, key, value, header_names::bytea[], header_values::bytea[],
     reason, error, attempts, deferrals, to_timestamp(born_at_ms / 1000), now() + delay_ms * interval '1 millisecond',
-    fence, turn
+    fence, turn, version
   FROM given JOIN fresh ON fresh.row_id = given.id
   RETURNING topic, due_at
 ), earliest AS (

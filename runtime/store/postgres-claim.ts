@@ -1,0 +1,64 @@
+/**
+ * The claim in Postgres: one transaction that takes its rows back when anything fails.
+ *
+ * In: topics, a way to publish. Out: how many rows were taken; they are published and deleted, or parked.
+ * Never here: what fits a topic, when the next claim is.
+ */
+import type { Clock } from "../ground/clock.ts";
+import { failpoint } from "../ground/failpoint.ts";
+import { claimFloor, START } from "./claim-floor.ts";
+import type { Connections, Run } from "./connection.ts";
+import { publishDeadline, within } from "./deadline.ts";
+import type { Misfit } from "./message.ts";
+import { dueMessage, misfitColumns, topicColumns, type ClaimedRow } from "./rows.ts";
+import type { Statements } from "./statements.ts";
+import type { ClaimOptions } from "./store.ts";
+
+export interface PostgresClaimOptions {
+  /** A connection of its own. */
+  readonly connection: Pick<Connections, "transaction">;
+  readonly app: string;
+  readonly statements: Statements;
+  readonly clock: Clock;
+  readonly publishDeadlineMs: number;
+}
+
+export function postgresClaim({
+  connection,
+  app,
+  statements,
+  clock,
+  publishDeadlineMs,
+}: PostgresClaimOptions) {
+  const floor = claimFloor(clock);
+
+  async function take(run: Run, from: string, { topics, versions, limit, publish }: ClaimOptions) {
+    const [names, highest] = topicColumns(topics, versions);
+    const rows = await run<ClaimedRow>(statements.claim, [app, names, limit, from, highest]);
+    if (rows.length === 0) return rows;
+    const misfits = await within(publish(rows.map(dueMessage)), publishDeadline(publishDeadlineMs, clock));
+    await remove(run, rows, misfits ?? []);
+    failpoint("schedule.deleted");
+    return rows;
+  }
+
+  async function remove(run: Run, rows: readonly ClaimedRow[], misfits: readonly Misfit[]): Promise<void> {
+    if (misfits.length > 0) await run(statements.park, misfitColumns(misfits));
+    // Those that were parked are gone already.
+    await run(statements.deletePublished, [`{${rows.map(({ id }) => id).join(",")}}`]);
+    const fences = new Set(rows.flatMap(({ fence }) => (fence === null ? [] : [fence])));
+    if (fences.size > 0) await run(statements.fencesMoved, [`{${[...fences].join(",")}}`]);
+  }
+
+  return async function claim(options: ClaimOptions): Promise<number> {
+    const { topics, limit } = options;
+    const from = floor.at(topics);
+    // Whatever goes wrong, the next one looks at all of them.
+    floor.forget();
+    const taken = await connection.transaction(statements.beginClaim, (run) => take(run, from, options));
+    // Nothing behind the floor is no proof that nothing is due.
+    if (taken.length === 0 && from !== START) return await claim(options);
+    floor.claimed(topics, { dueAts: taken, limit });
+    return taken.length;
+  };
+}

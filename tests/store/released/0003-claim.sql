@@ -1,0 +1,29 @@
+-- Takes due rows that no one else holds, the topic that has waited longest first, each topic's rows in order of due
+-- time. Topics that have due rows share the batch, so a backlog of one does not hold up the others, and rows of topics
+-- that no process here declares are never walked over. It begins at $4, so that it need not step over what was published
+-- since and cannot be cleaned away while somebody holds an old snapshot.
+WITH due_topics AS MATERIALIZED (
+  SELECT wanted.topic
+  FROM unnest($2::text[]) AS wanted(topic)
+  CROSS JOIN LATERAL (
+    SELECT s.due_at FROM {schema}.scheduled AS s
+    WHERE s.app = $1 AND s.topic = wanted.topic AND s.due_at >= $4::text::timestamptz AND s.due_at <= now()
+    ORDER BY s.due_at, s.id
+    LIMIT 1
+  ) AS head
+  ORDER BY head.due_at
+)
+SELECT claimed.*
+FROM due_topics CROSS JOIN LATERAL (
+  SELECT
+    s.id, s.handler, s.message_id, s.delivery, s.topic, s.key, s.value, s.header_names, s.header_values,
+    s.attempts, s.deferrals, s.fence, s.turn,
+    (extract(epoch FROM clock_timestamp() - s.due_at) * 1000)::float8 AS late_ms,
+    s.due_at::text AS due_at
+  FROM {schema}.scheduled AS s
+  WHERE s.app = $1 AND s.topic = due_topics.topic AND s.due_at >= $4::text::timestamptz AND s.due_at <= now()
+  ORDER BY s.due_at, s.id
+  LIMIT (SELECT greatest(1, $3::bigint / count(*)) FROM due_topics)
+  FOR UPDATE SKIP LOCKED
+) AS claimed
+LIMIT $3::bigint
