@@ -117,6 +117,11 @@ export class ClockStage {
     ].filter((complaint) => complaint !== "");
   }
 
+  /** How often the `n`-th row was fired. */
+  times(n: number): number {
+    return this.fired.filter(({ id }) => id === `m${n}`).length;
+  }
+
   get repeats(): number {
     return this.fired.length - this.#seen().size;
   }

@@ -35,8 +35,9 @@ async function frozenAt(freezeAt: "schedule.claimed" | "schedule.acknowledged"):
     await stage.through();
     const complaints = stage.complaints({ most: 2 });
     if (!stage.alive(frozen)) complaints.push("the frozen scheduler did not survive");
-    // The frozen one had published it, or did so when it went on.
-    if (stage.repeats !== 1) complaints.push(`${stage.repeats} repeats; one row was held`);
+    // The frozen one had published it, or did so when it went on. One that the machine lets stand still repeats others.
+    if (stage.times(0) !== 2)
+      complaints.push(`the row that was held was fired ${stage.times(0)} times, not twice`);
     return verdictOf({ successes: 2 * ROWS + 1, repeats: stage.repeats, complaints });
   });
 }

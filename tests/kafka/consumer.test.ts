@@ -21,8 +21,6 @@ const BROKER_ERROR = {
   groupAuthorization: 30,
   rebalance: 27,
 } as const;
-/** The thread stands still for so long: a refused connection is known within a millisecond. */
-const STALL_MS = 300;
 const TIMEOUT_MS = 30_000;
 
 describe("the consumer", () => {
@@ -212,82 +210,6 @@ describe("the consumer", () => {
   );
 
   test(
-    "waits for a broker that comes up after it, and says when one goes away and comes back",
-    async () => {
-      const own = MockCluster.start({ library });
-      own.createTopic("t", 1);
-      own.brokerDown();
-      const bus = await openBus(own.bootstrap);
-      const owner = new Owner();
-      const subscription = await bus.subscribe({
-        group: "g",
-        topics: ["t"],
-        startAt: "earliest",
-        drainMs: 1_000,
-        ownership: owner,
-      });
-      expect(subscription.ready).toBe(false);
-      /** What was said last of the broker; other troubles may come between. */
-      const said = ({ troubles }: Owner) => troubles.findLast(({ kind }) => kind.startsWith("broker_"))?.kind;
-      await owner.until((told) => said(told) === "broker_away");
-      own.brokerUp();
-      await owner.until((told) => told.owned.size === 1 && said(told) === "broker_back");
-      expect(subscription.ready).toBe(true);
-      own.brokerDown();
-      await owner.until((told) => said(told) === "broker_away");
-      expect(subscription.ready).toBe(false);
-      own.brokerUp();
-      await owner.until((told) => said(told) === "broker_back");
-      await bus.publish([{ topic: "t", key: null, value: bytes("later"), headers: [] }]);
-      expect((await takeCount(subscription, 1)).length).toBe(1);
-      await bus.close();
-      own.close();
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "says that no broker can be reached though the event loop stood still when librdkafka found out",
-    async () => {
-      const own = MockCluster.start({ library });
-      own.brokerDown();
-      const bus = await openBus(own.bootstrap);
-      const owner = new Owner();
-      const options = {
-        group: "g",
-        topics: ["t"],
-        startAt: "earliest",
-        drainMs: 1_000,
-        ownership: owner,
-      } as const;
-      const opening = bus.subscribe(options);
-      Bun.sleepSync(STALL_MS);
-      await opening;
-      await owner.until(({ troubles }) => troubles.some(({ kind }) => kind === "broker_away"));
-      await bus.close();
-      own.close();
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "closes in bounded time while the broker is away",
-    async () => {
-      const own = MockCluster.start({ library });
-      own.createTopic("t", 1);
-      const bus = await openBus(own.bootstrap);
-      const { subscription } = await join(bus, { group: "g", topics: ["t"] });
-      own.brokerDown();
-      const waiting = subscription.take(1);
-      await subscription.close();
-      expect(await waiting).toEqual([]);
-      await bus.close();
-      own.close();
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
     "brings a text committed beside an offset back at the next assignment, up to 4096 bytes",
     async () => {
       const topic = await newTopic(3);
@@ -341,52 +263,6 @@ describe("the consumer", () => {
       });
       expect(owner.owned.size).toBe(2);
       expect((await takeOffsets(consumer, 2)).length).toBe(2);
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "librdkafka's logs and statistics arrive as events, and never on stderr",
-    async () => {
-      const events: string[] = [];
-      const seen = Promise.withResolvers<void>();
-      const admin = await Admin.open({
-        library,
-        config: { "bootstrap.servers": cluster.bootstrap, debug: "broker", "statistics.interval.ms": 100 },
-        onEvent(event) {
-          events.push(event.kind);
-          if (events.includes("log") && events.includes("statistics")) seen.resolve();
-        },
-      });
-      await seen.promise;
-      admin.close();
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "a refused property is named with the reason, and a secret one without its value",
-    async () => {
-      const config = { "bootstrap.servers": cluster.bootstrap };
-      const unknown = rejection(Admin.open({ library, config: { ...config, "no.such.property": "1" } }));
-      expect(await unknown).toMatchObject({
-        code: "config_invalid",
-        message: expect.stringContaining("no.such.property"),
-      });
-      const secret = "canary-5f1c";
-      const refused = await rejection(
-        Admin.open({
-          library,
-          config: {
-            ...config,
-            "security.protocol": "ssl",
-            "ssl.key.pem": secret,
-            "ssl.key.password": secret,
-          },
-        }),
-      );
-      expect(refused).toMatchObject({ code: "config_invalid" });
-      expect(String(refused)).not.toContain(secret);
     },
     TIMEOUT_MS,
   );
