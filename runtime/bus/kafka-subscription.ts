@@ -63,7 +63,10 @@ export class KafkaSubscription implements Subscription {
     const tooLong = offsets.find(({ metadata = "" }) => Buffer.byteLength(metadata) > LONGEST_METADATA);
     if (tooLong !== undefined) {
       const where = `${tooLong.topic} ${tooLong.partition}`;
-      throw new CauceError("broker", `the metadata for ${where} is longer than ${LONGEST_METADATA} bytes`);
+      throw new CauceError(
+        "metadata_refused",
+        `the metadata for ${where} is longer than ${LONGEST_METADATA} bytes`,
+      );
     }
     await this.#consumer.commit(offsets);
   }

@@ -75,7 +75,7 @@ export class MemorySubscription implements Subscription {
     const tooLong = offsets.find((offset) => (offset.metadata?.length ?? 0) > longestMetadata);
     if (tooLong !== undefined)
       throw new CauceError(
-        "broker",
+        "metadata_refused",
         `the metadata for ${nameOf(tooLong)} is longer than ${longestMetadata} bytes`,
       );
     const ours = offsets.filter((offset) => this.#positions.has(nameOf(offset)));

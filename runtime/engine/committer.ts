@@ -12,7 +12,7 @@ import type { Log } from "../ground/log.ts";
 import { writeFinishedAbove } from "./commit-metadata.ts";
 import type { Progress } from "./frontier.ts";
 import { LIMITS } from "./limits.ts";
-import type { OwnedPartition } from "./partition.ts";
+import { type OwnedPartition, partitionName } from "./partition.ts";
 
 export interface CommitterOptions {
   readonly clock: Clock;
@@ -24,8 +24,8 @@ export interface CommitterOptions {
 export interface Commits {
   /** Something of this partition was finished. */
   dirty(partition: OwnedPartition): void;
-  /** Commits these partitions now, after what is under way, and waits at most `LIMITS.commitMs` for it. Never rejects. */
-  flush(partitions: readonly OwnedPartition[]): Promise<void>;
+  /** Commits these partitions now, after what is under way, and waits at most `withinMs` for it. Never rejects. */
+  flush(partitions: readonly OwnedPartition[], withinMs: number): Promise<void>;
   /** Nothing of this partition is committed any more. */
   forget(partition: OwnedPartition): void;
   stop(): void;
@@ -49,14 +49,16 @@ export class Committer implements Commits {
   }
 
   /**
-   * Commits these partitions now, after a commit that is under way, and waits at most `LIMITS.commitMs` for it. While the
-   * group gives out partitions anew it takes no commit: that is waited for, since whoever gets these would repeat them.
+   * Commits these partitions now, after a commit that is under way. While the group gives out partitions anew it takes no commit:
+   * that is waited for, since whoever gets these would repeat them. A member that has joined again already hears of nothing until the
+   * others have drained theirs, since the broker answers one request of a connection after the other.
    */
-  async flush(partitions: readonly OwnedPartition[]): Promise<void> {
-    const { clock } = this.#options;
+  async flush(partitions: readonly OwnedPartition[], withinMs: number): Promise<void> {
+    const { clock, log } = this.#options;
+    const startMs = clock.monotonicMs();
     const late = new AbortController();
     const passed = Promise.withResolvers<void>();
-    const cancel = clock.after(LIMITS.commitMs, () => {
+    const cancel = clock.after(withinMs, () => {
       late.abort();
       passed.resolve();
     });
@@ -67,6 +69,17 @@ export class Committer implements Commits {
     });
     await Promise.race([committed, passed.promise]);
     cancel();
+    const left = partitions.filter(({ frontier, signal }) => frontier.progress !== null && !signal.aborted);
+    if (left.length > 0) {
+      log.warn(
+        "partitions are given back without a commit: what is finished and not committed is repeated by their next owner",
+        {
+          partitions: left.map((partition) => partitionName(partition)),
+          offsets: left.map(({ frontier }) => frontier.progress?.offset),
+          waitedMs: Math.round(clock.monotonicMs() - startMs),
+        },
+      );
+    }
   }
 
   forget(partition: OwnedPartition): void {
@@ -117,14 +130,17 @@ export class Committer implements Commits {
     try {
       await this.#options.commit(offsets);
     } catch (error) {
-      const refused = error instanceof CauceError && !error.retryable;
-      if (!refused || offsets.every(({ metadata }) => metadata === undefined)) throw error;
+      if (!isRefused(error) || offsets.every(({ metadata }) => metadata === undefined)) throw error;
       await this.#options.commit(offsets.map(({ metadata: _refused, ...offset }) => offset));
       this.#options.log.warn("the broker took a commit only without what is finished above it", {
         error: messageOf(error),
       });
     }
   }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof CauceError && error.code === "metadata_refused";
 }
 
 function offsetOf({ topic, partition, life }: OwnedPartition, { offset, above }: Progress): CommittedOffset {

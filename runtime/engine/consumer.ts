@@ -363,15 +363,19 @@ export class Consumer {
   /** Drains, commits, forgets. What is not finished by the deadline is aborted and will be done elsewhere. */
   async #giveBack(partitions: readonly OwnedPartition[], deadlineMs: number): Promise<void> {
     for (const partition of partitions) partition.leave();
+    const { clock } = this.#options;
+    const startMs = clock.monotonicMs();
     const late = new AbortController();
-    const cancel = this.#options.clock.after(deadlineMs, () => late.abort());
+    const cancel = clock.after(deadlineMs, () => late.abort());
     const drained = Promise.all(partitions.map((partition) => partition.drained()));
     await Promise.race([
       drained,
       new Promise<void>((resolve) => late.signal.addEventListener("abort", () => resolve())),
     ]);
     cancel();
-    if (deadlineMs > 0) await this.#committer.flush(partitions);
+    // What the drain did not need of its time is the commit's.
+    const leftMs = Math.max(0, deadlineMs - (clock.monotonicMs() - startMs));
+    if (deadlineMs > 0) await this.#committer.flush(partitions, leftMs + LIMITS.commitMs);
     for (const partition of partitions) this.#forget(partition);
   }
 

@@ -34,7 +34,10 @@ export const LIMITS = {
    * the finished ones lie side by side. What is finished beyond is repeated after a crash.
    */
   metadataBytes: 4_096,
-  /** How long a commit may take before partitions are given back without it, and the pause before it is tried again. */
+  /**
+   * How long a commit may take, beyond what the drain left of its own time, before partitions are given back without it; and the
+   * pause before it is tried again.
+   */
   commitMs: 5_000,
   commitAgainMs: 50,
   /**

@@ -78,9 +78,9 @@ export class TransactionCommitter implements Commits {
     this.#arm();
   }
 
-  async flush(partitions: readonly OwnedPartition[]): Promise<void> {
+  async flush(partitions: readonly OwnedPartition[], withinMs: number): Promise<void> {
     const passed = Promise.withResolvers<"late">();
-    const cancel = this.#options.clock.after(LIMITS.commitMs, () => passed.resolve("late"));
+    const cancel = this.#options.clock.after(withinMs, () => passed.resolve("late"));
     const moved = () =>
       partitions.some(({ frontier, signal }) => frontier.progress !== null && !signal.aborted);
     while (moved() && !this.#stop.signal.aborted) {

@@ -17,6 +17,8 @@ export type ErrorCode =
   | "embedded_failed"
   /** The broker refused or could not be reached. */
   | "broker"
+  /** The broker takes less text beside an offset than came with a commit; nothing was committed. */
+  | "metadata_refused"
   /** A record may or may not have been written: the same record must be sent again, under the same id. */
   | "possibly_persisted"
   /** The producer cannot go on and must be replaced by its owner. */

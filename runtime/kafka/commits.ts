@@ -26,7 +26,7 @@ export class Commits {
     pump.on(EVENT.commit, (event) => this.#answered(event));
   }
 
-  /** @throws CauceError `broker`: refused, or the group moved on; `closed` */
+  /** @throws CauceError `broker`: refused, or the group moved on; `metadata_refused`; `closed` */
   commit(offsets: readonly PartitionEntry[]): Promise<void> {
     const { library, client, queue } = this.#pump;
     const opaque = this.#next++;
@@ -62,12 +62,17 @@ export class Commits {
     if (err === ERROR.none) waiting?.resolve();
     else {
       const failure = requestFailure(this.#pump.library, err, "the commit was not acknowledged");
-      waiting?.reject(
-        BEHIND.has(err) ? new CauceError("broker", failure.message, { retryable: true }) : failure,
-      );
+      if (BEHIND.has(err)) waiting?.reject(new CauceError("broker", failure.message, { retryable: true }));
+      else
+        waiting?.reject(
+          err === METADATA_TOO_LARGE ? new CauceError("metadata_refused", failure.message) : failure,
+        );
     }
   }
 }
+
+/** OFFSET_METADATA_TOO_LARGE */
+const METADATA_TOO_LARGE = 12;
 
 /** The group has moved on and this member has not heard of it yet: a later commit carries its new generation. */
 const BEHIND: ReadonlySet<number> = new Set([

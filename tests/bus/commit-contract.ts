@@ -53,7 +53,7 @@ export function commitContract({ withTopic, check }: ContractStage): void {
     const at = { topic, partition: 0 };
     await first.subscription.commit([{ ...at, offset: 2, metadata: "kept" }]);
     const refused = first.subscription.commit([{ ...at, offset: 3, metadata: "m".repeat(4_097) }]);
-    expect(await rejection(refused)).toMatchObject({ code: "broker", retryable: false });
+    expect(await rejection(refused)).toMatchObject({ code: "metadata_refused", retryable: false });
     await first.subscription.close();
     const second = await join(bus, { group, topics: [topic] });
     expect([...second.owner.owned.values()]).toMatchObject([{ committed: 2, metadata: "kept" }]);
