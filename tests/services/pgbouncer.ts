@@ -1,16 +1,15 @@
 /**
- * PgBouncer in transaction mode in front of a Postgres, where the machine has it.
+ * PgBouncer in transaction mode in front of a Postgres.
  *
- * In: the server's address. Out: the same database by way of the pooler, or null: `apt-get install -y pgbouncer`. Never here: fetching.
+ * In: the server's address; pgbouncer is installed through apt where that is allowed. Out: the same databases by way of the pooler.
  */
 import { chmodSync, chownSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ensureDebianProgram } from "./debian-program.ts";
 import { startDaemon } from "./daemon.ts";
 import { freePort } from "./port.ts";
 import { unprivilegedUser } from "./postgres.ts";
-
-export const PGBOUNCER = Bun.which("pgbouncer", { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` });
 
 export interface Pooler {
   /** Any database of the server, by way of the pooler. `prepare=false`: old poolers lose named statements. */
@@ -23,7 +22,10 @@ const SERVER_CONNECTIONS = 4;
 const READY_WITHIN_MS = 10_000;
 
 export async function startPooler(serverUrl: string): Promise<Pooler> {
-  if (PGBOUNCER === null) throw new Error("no pgbouncer here");
+  const program = await ensureDebianProgram(
+    { program: "pgbouncer", why: "(for the tests behind a pooler)" },
+    say,
+  );
   const { hostname, port: serverPort, username } = new URL(serverUrl);
   const folder = mkdtempSync(join(tmpdir(), "cauce-pooler-"));
   const user = unprivilegedUser();
@@ -49,7 +51,7 @@ default_pool_size = ${SERVER_CONNECTIONS}
   );
   const daemon = await startDaemon({
     name: "PgBouncer",
-    command: [PGBOUNCER, file],
+    command: [program, file],
     env: { ...process.env },
     folder,
     ...(user && { user }),
@@ -65,4 +67,8 @@ default_pool_size = ${SERVER_CONNECTIONS}
     },
     stop: () => daemon.end("SIGINT"),
   };
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

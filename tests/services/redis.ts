@@ -4,9 +4,8 @@
  * In: nothing; redis-server is installed through apt where that is allowed. Out: its address. `sharedRedis` is the one
  * server of a test run; `startRedis` is one's own, to be killed and restarted. Never here: a client.
  */
-import { installDebianPackages } from "../../runtime/provision/apt.ts";
-import { readPlatform } from "../../runtime/provision/platform.ts";
 import type { Report } from "../../runtime/provision/step.ts";
+import { ensureDebianProgram } from "./debian-program.ts";
 import { inNewFolder, removeFolder, startDaemon } from "./daemon.ts";
 import { freePort } from "./port.ts";
 
@@ -36,9 +35,11 @@ export function sharedRedis(): Promise<RedisServer> {
   return shared.cauceTestRedis;
 }
 
+const REDIS = { program: "redis-server", why: "(for the tests on a real Redis)" };
+
 /** Starts a server of one's own; well under a second where redis-server is installed. */
 export async function startRedis(report: Report = say): Promise<OwnRedisServer> {
-  const program = await ensureRedisProgram(report);
+  const program = await ensureDebianProgram(REDIS, report);
   return await inNewFolder("cauce-redis-", (folder) => startIn(program, folder));
 }
 
@@ -67,24 +68,6 @@ async function startIn(program: string, folder: string): Promise<OwnRedisServer>
       removeFolder(folder);
     },
   };
-}
-
-/** Makes sure that redis-server is there and returns its path. Idempotent. */
-export async function ensureRedisProgram(report: Report): Promise<string> {
-  const present = Bun.which("redis-server");
-  if (present !== null) return present;
-  const installed = await installDebianPackages({
-    packages: ["redis-server"],
-    why: "(for the tests on a real Redis)",
-    platform: readPlatform(),
-    env: process.env,
-    report,
-  });
-  const program = Bun.which("redis-server");
-  if (installed.ok && program !== null) return program;
-  const reason = installed.ok ? "it was installed and is still not on the PATH" : installed.reason;
-  const help = installed.ok ? "add its folder to the PATH" : installed.help;
-  throw new Error(`the tests need redis-server: ${reason}\nWhat helps: ${help}`);
 }
 
 function say(line: string): void {
