@@ -124,7 +124,7 @@ export async function openStage({ brokers, quick, say }: StageOptions): Promise<
       await runChild(reference.command("fill", address, topic, messages, bytes, headers, keys, properties));
     },
     async newDatabase() {
-      postgres ??= startPostgres();
+      postgres ??= startPostgres({ settings: POSTGRES_SETTINGS });
       return (await postgres).createDatabase("bench");
     },
     async close() {
@@ -136,6 +136,13 @@ export async function openStage({ brokers, quick, say }: StageOptions): Promise<
   };
   return stage;
 }
+
+/** As one would run it for the schedule: what is committed is on the disk, and memory and log fit ten million rows. */
+const POSTGRES_SETTINGS = `
+fsync = on
+shared_buffers = 1GB
+max_wal_size = 8GB
+`;
 
 /**
  * The binding's own properties for the C programs, so that both sides run with the same ones; statistics cost the binding

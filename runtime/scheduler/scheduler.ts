@@ -12,6 +12,7 @@ import { failpoint } from "../ground/failpoint.ts";
 import { silentLog, type Log } from "../ground/log.ts";
 import type { DueMessage, Misfit, Store } from "../store/store.ts";
 import type { Declared } from "./by-hand.ts";
+import { claimSize } from "./claim-size.ts";
 import { publishDue } from "./publish.ts";
 import { newsOf, type SchedulerObserver } from "./news.ts";
 import { backoffMs, trackTrouble } from "./trouble.ts";
@@ -27,7 +28,7 @@ export interface SchedulerOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
-  /** Rows per claim. Default 500. */
+  /** Rows of a claim at most; fewer while little is due (claim-size.ts). Default 2,000. */
   readonly batch?: number;
   /** The longest sleep, should a wake-up be lost. Default 5 s. */
   readonly recheckMs?: number;
@@ -64,9 +65,10 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     log = silentLog,
     observe,
   } = options;
-  const { batch = 500, recheckMs = 5_000 } = options;
+  const { batch = 2_000, recheckMs = 5_000 } = options;
   checkOptions(topics, batch, recheckMs);
   const trouble = trackTrouble(topics, random);
+  const size = claimSize(batch);
   const news = newsOf({ log, observe, trouble, clock });
   const versions = new Map([...(declared?.topics ?? [])].map(([name, { version }]) => [name, version]));
   const stopping = new AbortController();
@@ -136,7 +138,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
       const count = await store.claim({
         topics: group,
         versions,
-        limit: batch,
+        limit: size.rows,
         async publish(claimed) {
           due = claimed;
           failpoint("schedule.claimed");
@@ -146,6 +148,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
           return misfits;
         },
       });
+      size.brought(count, bytesOf(due));
       if (count > 0) {
         failpoint("schedule.committed");
         news.taken(due, misfits);
@@ -202,6 +205,13 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
       cancel();
     },
   };
+}
+
+function bytesOf(due: readonly DueMessage[]): number {
+  return due.reduce(
+    (sum, { record: { key, value } }) => sum + (key?.byteLength ?? 0) + (value?.byteLength ?? 0),
+    0,
+  );
 }
 
 function checkOptions(topics: readonly string[], batch: number, recheckMs: number): void {
