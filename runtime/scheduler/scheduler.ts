@@ -111,7 +111,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     woken = false;
     let published = 0;
     for (const group of [trouble.sound, ...trouble.ripe(clock.monotonicMs()).map((topic) => [topic])]) {
-      if (group.length > 0) published += await claimGroup(group);
+      if (group.length > 0) published += await claimSideBySide(group);
       if (stopping.signal.aborted) return 0;
     }
     if (published > 0) {
@@ -122,6 +122,16 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     if (nextMs !== 0) heldTries = 0;
     const ripeMs = trouble.ripeInMs(clock.monotonicMs());
     return Math.min(recheckMs, ripeMs ?? recheckMs, nextMs === 0 ? heldPauseMs() : (nextMs ?? recheckMs));
+  }
+
+  /** While there is a backlog the next rows are read as the last ones are acknowledged. */
+  async function claimSideBySide(group: readonly string[]): Promise<number> {
+    if (!size.backlog) return await claimGroup(group);
+    const claims = await Promise.allSettled([claimGroup(group), claimGroup(group)]);
+    return claims.reduce((sum, claim) => {
+      if (claim.status === "rejected") throw claim.reason;
+      return sum + claim.value;
+    }, 0);
   }
 
   /** Others hold what is due, and may put it back. */

@@ -7,7 +7,9 @@ export const STORE_LIMITS: StoreLimits = Object.freeze({
   /** Inserts under way at a time, and the rows after which a gathered one takes no further call. */
   insertsAtOnce: 2,
   insertRows: 1_000,
-  /** Connections for statements, beside one for the claim and one for LISTEN. */
+  /** Claims under way at a time: while one is acknowledged, the next is read. Each has a connection of its own. */
+  claimsAtOnce: 2,
+  /** Connections for statements, beside those of the claims and one for LISTEN. */
   poolSize: 4,
   /** No statement of the runtime is waited for longer; a black-holed server is "away" after this. */
   statementTimeoutMs: 15_000,
@@ -47,6 +49,7 @@ export const STORE_LIMITS: StoreLimits = Object.freeze({
 export type StoreLimits = Readonly<
   Record<
     | "insertsAtOnce"
+    | "claimsAtOnce"
     | "insertRows"
     | "poolSize"
     | "statementTimeoutMs"

@@ -15,21 +15,36 @@ import type { Statements } from "./statements.ts";
 import type { ClaimOptions } from "./store.ts";
 
 export interface PostgresClaimOptions {
-  /** A connection of its own. */
-  readonly connection: Pick<Connections, "transaction">;
+  /** One for each claim that may be under way at a time. */
+  readonly connections: readonly Pick<Connections, "transaction">[];
   readonly app: string;
   readonly statements: Statements;
   readonly clock: Clock;
   readonly publishDeadlineMs: number;
 }
 
-export function postgresClaim({
-  connection,
-  app,
-  statements,
-  clock,
-  publishDeadlineMs,
-}: PostgresClaimOptions) {
+/** A claim goes to the connection with the fewest under way, and waits there for its turn. */
+export function postgresClaim({ connections, ...options }: PostgresClaimOptions) {
+  const lanes = connections.map((connection) => ({
+    claim: claimOn({ connection, ...options }),
+    underWay: 0,
+  }));
+  return async function claim(work: ClaimOptions): Promise<number> {
+    const lane = lanes.reduce((least, each) => (each.underWay < least.underWay ? each : least));
+    lane.underWay++;
+    try {
+      return await lane.claim(work);
+    } finally {
+      lane.underWay--;
+    }
+  };
+}
+
+interface ClaimOn extends Omit<PostgresClaimOptions, "connections"> {
+  readonly connection: Pick<Connections, "transaction">;
+}
+
+function claimOn({ connection, app, statements, clock, publishDeadlineMs }: ClaimOn) {
   const floor = claimFloor(clock);
 
   async function take(run: Run, from: string, { topics, versions, limit, publish }: ClaimOptions) {

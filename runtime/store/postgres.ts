@@ -66,7 +66,9 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
     ended: () => presence.look(),
   });
   const presence = watchPresence({ run: pool.run, clock });
-  const claims = connections({ ...shared, max: 1, name: "cauce claim" });
+  const claims = Array.from({ length: limits.claimsAtOnce }, () =>
+    connections({ ...shared, max: 1, name: "cauce claim" }),
+  );
   try {
     const open = async () => {
       await migrate({ url: directUrl, schema, log });
@@ -76,7 +78,7 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
     await reached(open, { clock, log, signal, waiting: options.waiting });
   } catch (error) {
     presence.close();
-    await Promise.all([pool.close(), claims.close()]);
+    await Promise.all([pool, ...claims].map((each) => each.close()));
     throw error;
   }
   presence.look();
@@ -86,7 +88,7 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
 interface StoreParts {
   readonly pool: Connections;
   readonly presence: Presence;
-  readonly claims: Connections;
+  readonly claims: readonly Connections[];
   readonly schema: string;
   readonly app: string;
   readonly directUrl: string;
@@ -110,7 +112,7 @@ function storeOn({
   const statements = statementsFor({ schema, idleInTransactionMs, statementTimeoutMs });
   const heard = hearing({ url: directUrl, schema, app, run: pool.run, clock, log, limits });
   const tidy = tidyFor({ run: pool.run, app, statements, limits, clock, log });
-  const claim = postgresClaim({ connection: claims, app, statements, clock, publishDeadlineMs });
+  const claim = postgresClaim({ connections: claims, app, statements, clock, publishDeadlineMs });
   const fences = postgresFences({ run: pool.run, app, statements, limits, onRaised: heard.onRaised });
   const schedule = gatherInserts({
     atOnce: limits.insertsAtOnce,
@@ -167,7 +169,7 @@ function storeOn({
     releaseStuck: tidy.releaseStuck,
     async close() {
       presence.close();
-      await Promise.all([tidy.done(), heard.close(), claims.close(), pool.close()]);
+      await Promise.all([tidy.done(), heard.close(), ...[pool, ...claims].map((each) => each.close())]);
     },
   };
 }
