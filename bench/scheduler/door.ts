@@ -1,5 +1,5 @@
 /**
- * The process under test: the store and the scheduler as the runtime has them, on a real topic; or the pinned claim loop alone.
+ * The process under test: the store and the scheduler as the runtime has them, on a real topic; or the claim loop of claim-loop.ts.
  *
  * In: the work as JSON. Out: `ready`, then one line of JSON when so many rows were acknowledged (claimed, for the loop): how late
  * each was, when the last one was, how many came early. Never here: filling.
@@ -11,6 +11,7 @@ import { openLibrary } from "../../runtime/kafka/index.ts";
 import { startScheduler } from "../../runtime/scheduler/scheduler.ts";
 import { createPostgresStore } from "../../runtime/store/postgres.ts";
 import { quantile } from "../harness/statistics.ts";
+import { runClaimLoop } from "./claim-loop.ts";
 import { APP } from "./table.ts";
 
 export interface DoorWork {
@@ -19,7 +20,7 @@ export interface DoorWork {
   readonly library: string;
   readonly topic: string;
   readonly rows: number;
-  /** `loop` claims and deletes with the same statements and publishes nothing. */
+  /** `loop`: plain SQL that publishes nothing. */
   readonly kind: "runtime" | "loop";
   readonly batch?: number;
 }
@@ -42,19 +43,13 @@ if (import.meta.main) await main(JSON.parse(process.argv[2] ?? "") as DoorWork);
 
 async function main({ url, brokers, library, topic, rows, kind, batch }: DoorWork): Promise<void> {
   process.stdin.on("end", () => process.exit(1)).resume();
-  const store = await createPostgresStore({ url, app: APP, clock: systemClock });
-  const bus =
-    kind === "loop"
-      ? { publish: () => Promise.resolve() }
-      : await createKafkaBus({ library: openLibrary(library), brokers, clientId: "bench" });
   const late: number[] = [];
   const seen = new Set<string>();
   const cpu = process.cpuUsage();
   const decoder = new TextDecoder();
-  const publish = async (records: readonly OutgoingRecord[]) => {
-    await bus.publish(records);
+  const note = (values: readonly (Uint8Array | null)[]) => {
     const nowMs = performance.timeOrigin + performance.now();
-    for (const { value } of records) {
+    for (const value of values) {
       const { dueMs, n } = JSON.parse(decoder.decode(value ?? undefined)) as { dueMs: number; n: number };
       late.push(nowMs - dueMs);
       seen.add(`${dueMs}/${n}`);
@@ -77,6 +72,16 @@ async function main({ url, brokers, library, topic, rows, kind, batch }: DoorWor
       process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
     }, COMMIT_WITHIN_MS);
   };
-  startScheduler({ store, topics: [topic], publish, ...(batch === undefined ? {} : { batch }) });
+  if (kind === "loop") {
+    void runClaimLoop({ url, app: APP, topic, rows, taken: note });
+  } else {
+    const store = await createPostgresStore({ url, app: APP, clock: systemClock });
+    const bus = await createKafkaBus({ library: openLibrary(library), brokers, clientId: "bench" });
+    const publish = async (records: readonly OutgoingRecord[]) => {
+      await bus.publish(records);
+      note(records.map(({ value }) => value));
+    };
+    startScheduler({ store, topics: [topic], publish, ...(batch === undefined ? {} : { batch }) });
+  }
   process.stdout.write("ready\n");
 }
