@@ -14,6 +14,7 @@ import { startUp } from "./measure/start-up.ts";
 import { bulk } from "./scheduler/bulk.ts";
 import { drain, flat } from "./scheduler/drain.ts";
 import { lateness } from "./scheduler/lateness.ts";
+import { schedulePeers } from "./scheduler/peers.ts";
 
 export const MEASUREMENTS: readonly Measurement[] = [
   ...consumeProduce,
@@ -29,4 +30,5 @@ export const MEASUREMENTS: readonly Measurement[] = [
   drain,
   flat,
   bulk,
+  schedulePeers,
 ];

@@ -65,3 +65,32 @@ declare module "@platformatic/kafka" {
     close(force?: boolean): Promise<void>;
   }
 }
+
+declare module "pg-boss" {
+  interface Job<Data> {
+    readonly data: Data;
+  }
+  export class PgBoss {
+    constructor(options: object);
+    on(event: "error", listener: (error: Error) => void): this;
+    start(): Promise<unknown>;
+    stop(options: object): Promise<void>;
+    createQueue(name: string): Promise<void>;
+    insert(name: string, jobs: readonly object[]): Promise<unknown>;
+    work<Data>(
+      name: string,
+      options: object,
+      handler: (jobs: readonly Job<Data>[]) => Promise<void>,
+    ): Promise<string>;
+  }
+}
+
+declare module "graphile-worker" {
+  interface WorkerUtils {
+    migrate(): Promise<void>;
+    addJobs(jobs: readonly object[]): Promise<unknown>;
+    release(): Promise<void>;
+  }
+  export function makeWorkerUtils(options: object): Promise<WorkerUtils>;
+  export function run(options: object): Promise<{ stop(): Promise<void> }>;
+}
