@@ -28,7 +28,7 @@ export interface SchedulerOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
-  /** Rows of a claim at most; fewer while little is due (claim-size.ts). Default 2,000. */
+  /** Rows of a claim at most; fewer while little is due (claim-size.ts). Default 1,000. */
   readonly batch?: number;
   /** The longest sleep, should a wake-up be lost. Default 5 s. */
   readonly recheckMs?: number;
@@ -65,7 +65,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     log = silentLog,
     observe,
   } = options;
-  const { batch = 2_000, recheckMs = 5_000 } = options;
+  const { batch = 1_000, recheckMs = 5_000 } = options;
   checkOptions(topics, batch, recheckMs);
   const trouble = trackTrouble(topics, random);
   const size = claimSize(batch);

@@ -90,10 +90,15 @@ async function listLines(sql: postgres.Sql, { app, choice, most }: List): Promis
     SELECT id, topic, handler, key_text AS key, reason, attempts, deferrals, date_trunc('seconds', due_in) AS due_in, problem, error,
       value_text AS value
     FROM schedule
-    WHERE app = ${app} AND (${topic}::text IS NULL OR topic = ${topic}) AND (${handler}::text IS NULL OR handler = ${handler})
+    -- Chosen first: the bytes of all that waits would be made readable to show a few.
+    WHERE id IN (
+      SELECT id FROM schedule
+      WHERE app = ${app} AND (${topic}::text IS NULL OR topic = ${topic}) AND (${handler}::text IS NULL OR handler = ${handler})
       AND (${key}::text IS NULL OR key_text = ${key}) AND (${reason}::text IS NULL OR reason = ${reason})
-      AND (NOT ${parked}::boolean OR problem IS NOT NULL)
-    ORDER BY due_at, id LIMIT ${most}`;
+        AND (NOT ${parked}::boolean OR problem IS NOT NULL)
+      ORDER BY due_at, id LIMIT ${most}
+    )
+    ORDER BY due_at, id`;
   return section(parked ? "Parked: edit or cancel them with SQL" : "What waits, the next first", rows);
 }
 

@@ -36,9 +36,7 @@ async function prompt(
   write: (line: string) => void,
   one: (text: string) => Promise<number>,
 ): Promise<number> {
-  write(
-    String.raw`SQL, ended with ";". \q leaves. What waits: SELECT * FROM schedule ORDER BY due_at LIMIT 20;`,
-  );
+  write(String.raw`SQL, ended with ";". \q leaves. What waits: SELECT * FROM schedule_oldest;`);
   let text = "";
   let code = 0;
   for await (const line of lines) {

@@ -7,6 +7,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
+import { ensureDebianProgram } from "../services/debian-program.ts";
 import { createDatabase, startPostgres } from "../services/postgres.ts";
 import { eventually } from "../system/stage.ts";
 import { type FaultCase, verdictOf } from "./case.ts";
@@ -43,9 +44,10 @@ async function frozenAt(freezeAt: "schedule.claimed" | "schedule.acknowledged"):
 }
 
 /** A library from Debian's faketime that hands out another time, read from a file at every call. */
-function fakeClock() {
+async function fakeClock() {
+  await ensureDebianProgram({ program: "faketime", why: "(for the tests of clocks that jump)" }, say);
   const found = [...new Bun.Glob("usr/lib/*/faketime/libfaketime.so.1").scanSync("/")][0];
-  if (found === undefined) return null;
+  if (found === undefined) throw new Error("faketime is installed without its library");
   const folder = mkdtempSync(join(tmpdir(), "cauce-clock-"));
   chmodSync(folder, 0o755);
   const file = join(folder, "offset");
@@ -63,18 +65,8 @@ function fakeClock() {
   };
 }
 
-const skipped = (reason: string): RunVerdict => ({
-  passed: true,
-  successes: 0,
-  repeats: 0,
-  complaints: "",
-  skipped: reason,
-});
-const NO_FAKETIME = "no faketime here: apt-get install -y faketime";
-
 async function workersClock(): Promise<RunVerdict> {
-  const fake = fakeClock();
-  if (fake === null) return skipped(NO_FAKETIME);
+  const fake = await fakeClock();
   try {
     return await ClockStage.with(await createDatabase("jump"), async (stage) => {
       await stage.start({}, fake.env);
@@ -95,8 +87,7 @@ const JUMP_EVERY_MS = 1_000;
 
 /** Rows that are due in half an hour fire when the database's clock jumps an hour; none fires when it jumps back. */
 async function databasesClock(): Promise<RunVerdict> {
-  const fake = fakeClock();
-  if (fake === null) return skipped(NO_FAKETIME);
+  const fake = await fakeClock();
   const server = await startPostgres({ env: fake.env });
   try {
     return await ClockStage.with(await server.createDatabase("jump"), async (stage) => {
@@ -186,3 +177,7 @@ export const scheduleCases: readonly FaultCase[] = [
     run: heldSnapshots,
   },
 ];
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
