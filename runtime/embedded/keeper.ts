@@ -17,6 +17,7 @@ import { commandLine } from "../provision/command-line.ts";
 import { holdLock } from "../provision/lock.ts";
 import type { Report } from "../provision/step.ts";
 import { isProcess } from "./identity.ts";
+import type { KeeperRecord } from "./keeper-record.ts";
 import { openLease, STOPPED_CODE, type Lease } from "./lease.ts";
 import { describeState, logSince, openState, prepareLog, readObject, sizeOf, type State } from "./state.ts";
 
@@ -27,16 +28,6 @@ export interface LeaseOptions {
   readonly holder: "postgres" | "broker";
   /** How long the keeper stays without any lease before it ends everything, in ms; only a new keeper takes it. */
   readonly graceMs?: number;
-}
-
-/** What `keeper.json` (0600) says of the running keeper. */
-export interface KeeperRecord {
-  readonly pid: number;
-  /** Random per start; stands on the command line, so that a recycled pid is recognised. */
-  readonly mark: string;
-  readonly port: number;
-  /** Opens the control channel; stands in this file alone. */
-  readonly token: string;
 }
 
 /** Long enough for a restart by hand (Ctrl-C, arrow up, return) to find the broker as it left it. */

@@ -6,7 +6,7 @@
  */
 import { systemClock } from "../ground/clock.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
-import type { KeeperRecord } from "./keeper.ts";
+import type { KeeperRecord } from "./keeper-record.ts";
 
 export interface Lease {
   readonly keeper: KeeperRecord;

@@ -7,7 +7,6 @@
  */
 import type {
   AssignedPartition,
-  Bus,
   BusTrouble,
   CommittedOffset,
   IncomingRecord,
@@ -18,53 +17,20 @@ import type {
 import { CauceError } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";
 import { nextTurn } from "../ground/turn.ts";
-import type { Store } from "../store/store.ts";
-import type { Watch } from "../watchdog/watch.ts";
-
 import { Batches } from "./batches.ts";
 import { Committer, type Commits } from "./committer.ts";
+import type { ConsumerOptions, ConsumerState } from "./consumer-options.ts";
 import { Deadlines } from "./deadlines.ts";
 import { readEnvelope } from "./envelope.ts";
 import { Fence } from "./fence.ts";
 import { Intake } from "./intake.ts";
 import { Lanes } from "./lanes.ts";
 import { LIMITS } from "./limits.ts";
-import type { Settled } from "./outcome.ts";
 import { OwnedPartition, partitionName, type Task } from "./partition.ts";
-import type { Processed, Processing } from "./process.ts";
+import type { Processing } from "./process.ts";
 import { keyOf } from "./read.ts";
 import { TransactionCommitter } from "./transaction-committer.ts";
 import { Work } from "./work.ts";
-
-export interface ConsumerOptions extends Omit<Processing, "deadlines"> {
-  readonly bus: Bus;
-  readonly store: Pick<Store, "schedule" | "bury" | "fences" | "onResume">;
-  /** Told what runs, and asked what may run. */
-  readonly watch?: Watch;
-  /** See `Settling.detour`. */
-  readonly detour?: () => boolean;
-  /** Told after a message was settled. */
-  readonly settled?: (processed: Processed, outcome: Settled, elapsedMs: number) => void;
-}
-
-export interface ConsumerState {
-  readonly handler: string;
-  readonly ready: boolean;
-  readonly inFlight: number;
-  readonly buffered: number;
-  readonly pausedPartitions: number;
-  /** Records that came again and were not run, because an earlier owner had finished them. */
-  readonly skipped: number;
-  /** Keys that are held back; -1 where they are too many to remember, null where none ever is. */
-  readonly fencedKeys: number | null;
-  /** Is it paused because it fails at most messages? */
-  readonly broken: boolean;
-  /** Why nothing is taken at the moment, or null: something that the handler needs is away. */
-  readonly waitingFor: string | null;
-  /** Partitions whose next offset is gone: they stand still until an operator gives the group another one. */
-  readonly outOfRange: readonly string[];
-  readonly lag: readonly (TopicPartition & { readonly records: number })[];
-}
 
 /** Starts consuming. Resolves when the subscription stands; assignments follow. */
 export async function startConsumer(options: ConsumerOptions): Promise<Consumer> {

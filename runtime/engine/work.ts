@@ -8,7 +8,7 @@ import type { IncomingRecord } from "../bus/bus.ts";
 import { pause } from "../ground/clock.ts";
 import type { CauceError } from "../ground/errors.ts";
 import type { DeadLetter } from "../store/store.ts";
-import type { ConsumerOptions } from "./consumer.ts";
+import type { ConsumerOptions } from "./consumer-options.ts";
 import { letterOf } from "./conclude.ts";
 import { condemn } from "./condemn.ts";
 import { readEnvelope, withoutPlace } from "./envelope.ts";

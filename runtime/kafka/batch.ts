@@ -7,7 +7,7 @@
  */
 import type { IncomingRecord, RecordHeaders } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
-import type { FetchedBuffer } from "./crossing.ts";
+import type { FetchedBuffer } from "./fetched-buffer.ts";
 import { HeaderBlock } from "./header-block.ts";
 import { RECORD } from "./layout.ts";
 import { type Address, addressOf } from "./symbols.ts";

@@ -6,6 +6,7 @@
  * Never here: what a record means.
  */
 import type { Answers } from "./answers.ts";
+import type { FetchedBuffer } from "./fetched-buffer.ts";
 import type { OutgoingTable } from "./outgoing.ts";
 import type { Address } from "./symbols.ts";
 
@@ -25,14 +26,6 @@ export interface Crossing {
   produce(client: Address, table: OutgoingTable, count: number, answers: Answers): ProduceResult;
   /** Writes the delivery reports of an event into their answers. @returns the ids of answers that are complete now. */
   deliveries(event: Address, answersOf: (id: number) => Answers | undefined): Float64Array;
-}
-
-export interface FetchedBuffer {
-  readonly count: number;
-  /** At least as long as what was fetched. */
-  readonly buffer: ArrayBuffer;
-  /** Takes the memory of the buffer back, which is detached: no view into it shows anything any more. */
-  recycle(buffer: ArrayBuffer): void;
 }
 
 export interface ProduceResult {

@@ -4,7 +4,8 @@
  * In: a library. Out: a `Crossing`. It is what runs where the compiler inside Bun does not (another platform, a
  * hardened kernel), and what the shim is compared with by the tests.
  */
-import type { Crossing, FetchedBuffer } from "./crossing.ts";
+import type { Crossing } from "./crossing.ts";
+import type { FetchedBuffer } from "./fetched-buffer.ts";
 import { MOST_RECORDS } from "./crossing.ts";
 import { ANSWER, ANSWERS, HEADER, OUTGOING, RECORD } from "./layout.ts";
 import {

@@ -7,7 +7,8 @@
 import { cc, type FFIFunction } from "bun:ffi";
 import { fileURLToPath } from "node:url";
 import { BufferPool, SizeGuess } from "./buffer-pool.ts";
-import type { Crossing, FetchedBuffer } from "./crossing.ts";
+import type { Crossing } from "./crossing.ts";
+import type { FetchedBuffer } from "./fetched-buffer.ts";
 import { MOST_RECORDS } from "./crossing.ts";
 import { pointerArray } from "./pointers.ts";
 import { type Address, cString, type Library, scratch } from "./symbols.ts";

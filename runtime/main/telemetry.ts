@@ -3,7 +3,8 @@
  */
 import type { Started } from "../application/application.ts";
 import type { Bus } from "../bus/bus.ts";
-import type { Consumer, ConsumerState } from "../engine/consumer.ts";
+import type { ConsumerState } from "../engine/consumer-options.ts";
+import type { Consumer } from "../engine/consumer.ts";
 import type { Settled } from "../engine/outcome.ts";
 import type { Clock } from "../ground/clock.ts";
 import type { Answered, Readiness } from "../ingress/start.ts";
