@@ -19,13 +19,19 @@ import type { CommittedOffset, OutgoingRecord, TopicPartition, Transactions } fr
 
 export interface KafkaTransactionsOptions {
   readonly open: () => Promise<TransactionalProducer>;
-  readonly groupMetadata: () => GroupMetadata;
+  /** The offsets, split by the members of this process that they belong to, each with who it is now. */
+  readonly byMember: (offsets: readonly CommittedOffset[]) => readonly MemberOffsets[];
   /** The group's committed offsets, once no transaction on them is pending. */
   readonly committed: (
     partitions: readonly TopicPartition[],
   ) => Promise<readonly { readonly offset?: number | undefined; readonly metadata?: string | undefined }[]>;
   /** Called once a transaction is committed. */
   readonly after: (offsets: readonly CommittedOffset[]) => Promise<void>;
+}
+
+export interface MemberOffsets {
+  readonly offsets: readonly CommittedOffset[];
+  readonly group: GroupMetadata;
 }
 
 export class KafkaTransactions implements Transactions {
@@ -49,14 +55,14 @@ export class KafkaTransactions implements Transactions {
 
   async commit(records: readonly OutgoingRecord[], offsets: readonly CommittedOffset[]): Promise<void> {
     // In the turn in which the owner chose them: a generation in which they are another's refuses them.
-    const group = this.#options.groupMetadata();
+    const members = this.#options.byMember(offsets);
     this.#left.clear();
     const producer = await this.#usable();
     failpoint("transaction.before");
     await this.#within(producer, async () => {
       await this.#write(producer, records);
       failpoint("transaction.published");
-      await producer.sendOffsets(offsets, group);
+      for (const { offsets: its, group } of members) await producer.sendOffsets(its, group);
       failpoint("transaction.offsets_sent");
     });
     try {

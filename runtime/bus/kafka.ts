@@ -1,5 +1,5 @@
 /**
- * The bus over librdkafka: one producer shared by all, one consumer per subscription.
+ * The bus over librdkafka: one producer shared by all, one consumer per topic of a subscription.
  *
  * In: where the brokers are and a library to drive. Out: a `Bus` that reconnects for ever.
  * Never here: envelopes, retries of records, a producer used again after it failed for good.
@@ -31,7 +31,7 @@ import type {
 } from "./bus.ts";
 import { groupBacklogs } from "./kafka-backlog.ts";
 import { KafkaPublisher } from "./kafka-publisher.ts";
-import { KafkaSubscription } from "./kafka-subscription.ts";
+import { KafkaSubscription, type MemberOptions } from "./kafka-subscription.ts";
 import { ensureTopics } from "./kafka-topics.ts";
 
 export interface KafkaBusOptions {
@@ -112,45 +112,20 @@ class KafkaBus implements Bus {
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
     this.#refuseClosed();
-    const { library, groupProtocol, groupInstanceId, crossing, consumerConfig, onEvent } = this.#options;
-    const { ownership } = options;
-    let subscription: KafkaSubscription | undefined;
-    const consumer = await Consumer.open({
-      library,
-      config: { ...this.#common, ...consumerConfig },
-      group: options.group,
-      topics: options.topics,
-      startAt: options.startAt,
-      drainMs: options.drainMs,
-      ...(groupProtocol ? { groupProtocol } : {}),
-      ...(groupInstanceId === undefined ? {} : { groupInstanceId }),
-      ...(crossing ? { crossing } : {}),
-      ...(onEvent ? { onEvent } : {}),
-      assigned: (partitions) => {
-        // A coordinator has answered: sooner than the next statistics say so.
-        this.#connected = true;
-        ownership.assigned(partitions);
-      },
-      revoked: async (partitions) => {
-        await ownership.revoked(partitions);
-        subscription?.left(partitions);
-      },
-      lost: (partitions) => {
-        subscription?.left(partitions);
-        ownership.lost(partitions);
-      },
-      troubled: (trouble) => ownership.troubled(trouble),
-    });
-    const opened = new KafkaSubscription(consumer, {
+    const admin = () => (this.#admin ??= this.#openAdmin());
+    const subscription = new KafkaSubscription({
+      ...options,
+      openMember: (member) => this.#openConsumer(member),
       openProducer: (id) => this.#openTransactionalProducer(id),
-      committed: async (partitions) =>
-        (await (this.#admin ??= this.#openAdmin())).committedOffsets(options.group, partitions),
+      committed: async (partitions) => (await admin()).committedOffsets(options.group, partitions),
       offsetsApart: this.#options.offsetsApart === true,
-      forget: () => this.#subscriptions.delete(opened),
+      // A coordinator has answered: sooner than the next statistics say so.
+      joined: () => void (this.#connected = true),
+      forget: () => this.#subscriptions.delete(subscription),
     });
-    subscription = opened;
-    this.#subscriptions.add(opened);
-    return opened;
+    await subscription.open();
+    this.#subscriptions.add(subscription);
+    return subscription;
   }
 
   async backlog(groups: readonly GroupTopics[]): Promise<readonly Backlog[]> {
@@ -167,6 +142,20 @@ class KafkaBus implements Bus {
     await this.#publisher.close(flushMs);
     const admin = await this.#admin?.catch(() => undefined);
     admin?.close();
+  }
+
+  /** Static members of one group need a name each: the first keeps the one that was given. */
+  #openConsumer({ nth, ...member }: MemberOptions): Promise<Consumer> {
+    const { library, groupProtocol, groupInstanceId: id, crossing, consumerConfig, onEvent } = this.#options;
+    return Consumer.open({
+      ...member,
+      library,
+      config: { ...this.#common, ...consumerConfig },
+      ...(groupProtocol ? { groupProtocol } : {}),
+      ...(id === undefined ? {} : { groupInstanceId: nth === 0 ? id : `${id}.${nth + 1}` }),
+      ...(crossing ? { crossing } : {}),
+      ...(onEvent ? { onEvent } : {}),
+    });
   }
 
   #openProducer({ batchRecords }: { readonly batchRecords?: number }): Promise<Producer> {

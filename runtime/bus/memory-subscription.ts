@@ -171,14 +171,19 @@ export class MemorySubscription implements Subscription {
 
   readonly #grown = (): void => this.#wake?.();
 
+  /** A partition that gave some comes last the next time. */
   #available(maxRecords: number): IncomingRecord[] {
     const records: IncomingRecord[] = [];
-    for (const position of this.#positions.values()) {
+    const inTurn = [...this.#positions];
+    for (const [name, position] of inTurn) {
       if (position.paused) continue;
       const log = this.#broker.partitions(position.topic)?.[position.partition] ?? [];
       const more = log.slice(position.next, position.next + maxRecords - records.length);
+      if (more.length === 0) continue;
       position.next += more.length;
       records.push(...more);
+      this.#positions.delete(name);
+      this.#positions.set(name, position);
       if (records.length >= maxRecords) break;
     }
     return records;

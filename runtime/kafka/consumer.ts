@@ -43,6 +43,8 @@ export interface ConsumerOptions {
   readonly revoked: (partitions: readonly TopicPartition[]) => Promise<void>;
   readonly lost: (partitions: readonly TopicPartition[]) => void;
   readonly troubled: (trouble: BusTrouble) => void;
+  /** Told when records may have come while nobody waits in `take`; see `takeNow`. */
+  readonly arrived?: () => void;
   readonly onEvent?: (event: ClientEvent) => void;
 }
 
@@ -167,6 +169,11 @@ export class Consumer {
     });
   }
 
+  /** The records that are there, at most `most`, without waiting. For who reads several consumers in turn; `arrived` says when to ask again. */
+  takeNow(most: number): readonly ConsumedRecord[] {
+    return this.#closing || this.#taker ? [] : this.#fetch(most);
+  }
+
   pause(partitions: readonly TopicPartition[]): void {
     this.#switch(partitions, "rd_kafka_pause_partitions");
   }
@@ -275,7 +282,11 @@ export class Consumer {
   /** Gives the waiting taker what has come. */
   #serve(): void {
     const taker = this.#taker;
-    if (!taker || this.#closing) return;
+    if (this.#closing) return;
+    if (!taker) {
+      this.#options.arrived?.();
+      return;
+    }
     const records = this.#fetch(taker.most);
     if (records.length === 0) return;
     this.#taker = undefined;

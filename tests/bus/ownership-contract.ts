@@ -4,6 +4,7 @@
  * In: a stage of contract.ts. Out: tests. Never here: a member that dies (the fault suite kills processes).
  */
 import { expect } from "bun:test";
+import type { IncomingRecord } from "../../runtime/bus/bus.ts";
 import { CauceError } from "../../runtime/ground/errors.ts";
 import { type ContractStage, numbered, rejection } from "./contract-stage.ts";
 import { after, join, nameOf, type Owner, takeCount, textOf } from "./owner.ts";
@@ -39,6 +40,44 @@ export function ownershipContract({ open, withTopic, check }: ContractStage): vo
       expect(numbers.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, at) => 40 + at));
     },
   );
+
+  check(
+    "deals out each topic for itself: with as many members, each has the same share of every topic",
+    async () => {
+      const { bus, topic, group } = await withTopic(6);
+      const other = `${topic}.retry`;
+      await bus.ensureTopics([{ name: other, partitions: 6, provision: "create" }]);
+      const topics = [topic, other];
+      const first = await join(bus, { group, topics });
+      await first.owner.until(({ owned }) => owned.size === 12);
+      const second = await join(await open(), { group, topics });
+      const both = [first.owner, second.owner];
+      await Promise.all(both.map((owner) => owner.until(({ owned }) => owned.size === 6)));
+      for (const { owned } of both) {
+        const shares = topics.map((name) => [...owned.values()].filter((one) => one.topic === name).length);
+        expect(shares).toEqual([3, 3]);
+      }
+    },
+  );
+
+  check("reads every topic while another has a backlog that never ends, and commits both", async () => {
+    const { bus, topic, group } = await withTopic(1);
+    const other = `${topic}.retry`;
+    await bus.ensureTopics([{ name: other, partitions: 1, provision: "create" }]);
+    const topics = [topic, other];
+    const { subscription } = await join(bus, { group, topics });
+    await bus.publish([...numbered(topic, 500), ...numbered(other, 1)]);
+    const taken: IncomingRecord[] = [];
+    let published = 501;
+    while (!taken.some((record) => record.topic === other)) {
+      taken.push(...(await subscription.take(10)));
+      published += (await bus.publish(numbered(topic, 20))).length;
+      if (published > 100_000) throw new Error("the other topic's record never came");
+    }
+    await subscription.commit(after(taken));
+    const backlog = await bus.backlog([{ group, topics }]);
+    expect(backlog.reduce((sum, { records }) => sum + records, 0)).toBe(published - taken.length);
+  });
 
   check(
     "after a partition was given away, its offsets cannot be committed and its records do not come",
