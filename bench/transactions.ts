@@ -1,10 +1,10 @@
 /**
  * What does a transaction cost, and how long does it hold the event loop, the broker away included?
  *
- *   bun bench/transactions.ts [--brokers host:port] [--transactions 200]
+ *   bun bench/transactions.ts [--kafka] [--transactions 200]
  *
- * In: a broker, or the mock cluster in this process (only there can the broker be taken away). Out: per step the longest
- * gap of the event loop and the time per call, and as the last line one JSON object with the longest gap of all in ms.
+ * In: the mock cluster in this process, or with --kafka an Apache Kafka of its own; both are taken away and brought back. Out: per
+ * step the longest gap of the event loop and the time per call, and as the last line one JSON object with the longest gap of all in ms.
  */
 import { parseArgs } from "node:util";
 import {
@@ -16,10 +16,11 @@ import {
   openLibrary,
   TransactionalProducer,
 } from "../runtime/kafka/index.ts";
+import { startKafka } from "../tests/services/kafka.ts";
 import { cacheFolder } from "../runtime/provision/cache-folder.ts";
 
 const { values } = parseArgs({
-  options: { brokers: { type: "string" }, transactions: { type: "string", default: "200" } },
+  options: { kafka: { type: "boolean", default: false }, transactions: { type: "string", default: "200" } },
 });
 const MUST_MS = 5;
 const RECORDS = 100;
@@ -33,8 +34,9 @@ const found = await locateLibrary({
   report: say,
 });
 const library = openLibrary(found.path);
-const mock = values.brokers === undefined ? MockCluster.start({ library }) : undefined;
-const config = { "bootstrap.servers": values.brokers ?? mock?.bootstrap ?? "" };
+const mock = values.kafka ? undefined : MockCluster.start({ library });
+const kafka = values.kafka ? await startKafka() : undefined;
+const config = { "bootstrap.servers": kafka?.brokers ?? mock?.bootstrap ?? "" };
 const transactions = Number(values.transactions);
 const topic = `bench-${crypto.randomUUID()}`;
 if (mock) mock.createTopic(topic, 4);
@@ -81,6 +83,8 @@ const records = Array.from({ length: RECORDS }, (_, at) => ({
   value: VALUE,
   headers: [],
 }));
+const down = async () => (mock ? mock.brokerDown() : await kafka?.kill());
+const up = async () => (mock ? mock.brokerUp() : await kafka?.restart());
 const newProducer = (transactionTimeoutMs: number) =>
   TransactionalProducer.open({ library, config, transactionalId: topic, transactionTimeoutMs });
 
@@ -124,34 +128,33 @@ await step("abort", async () => {
   await producer.produce(records);
   await timed("abort", () => producer.abort());
 });
-if (mock) {
-  for (const call of ["commit", "abort", "sendOffsets", "init"] as const) {
-    const other = await newProducer(2_000);
-    if (call !== "init") {
-      await other.init();
-      await other.begin();
-      await other.produce(records);
-    }
-    const group = consumer.groupMetadata();
-    mock.brokerDown();
-    await step(`${call} with the broker away`, () =>
-      (call === "sendOffsets"
-        ? other.sendOffsets([{ topic, partition: 0, offset: 1 }], group)
-        : other[call]()
-      ).then(
-        () => say("it resolved"),
-        (error: unknown) => say(`  ${String(error)}`),
-      ),
-    );
-    await step(`close after that`, () => other.close());
-    mock.brokerUp();
+for (const call of ["commit", "abort", "sendOffsets", "init"] as const) {
+  const other = await newProducer(2_000);
+  if (call !== "init") {
+    await other.init();
+    await other.begin();
+    await other.produce(records);
   }
+  const group = consumer.groupMetadata();
+  await down();
+  await step(`${call} with the broker away`, () =>
+    (call === "sendOffsets"
+      ? other.sendOffsets([{ topic, partition: 0, offset: 1 }], group)
+      : other[call]()
+    ).then(
+      () => say("it resolved"),
+      (error: unknown) => say(`  ${String(error)}`),
+    ),
+  );
+  await step(`close after that`, () => other.close());
+  await up();
 }
 await step("close", async () => {
   await producer.close();
   await consumer.close();
 });
 mock?.close();
+await kafka?.stop();
 
 for (const [name, times] of timesMs) {
   const sorted = times.toSorted((a, b) => a - b);
