@@ -21,8 +21,9 @@ const utf8 = new TextDecoder();
 export function readValue(record: IncomingRecord, topic: AnyTopic): Read | Promise<Read> {
   let value: unknown;
   try {
-    if (record.value === null) throw new CauceError("undecodable", "the record has no value (a tombstone)");
-    value = topic.codec.decode(record.value);
+    const { value: bytes } = record; // each look makes a view
+    if (bytes === null) throw new CauceError("undecodable", "the record has no value (a tombstone)");
+    value = topic.codec.decode(bytes);
     const checked = validate(topic, value);
     return checked instanceof Promise
       ? checked.then(readable, (thrown: unknown) => ({ readable: false, value, thrown }))
@@ -38,7 +39,12 @@ function readable(value: unknown): Read {
 
 /** A record's key in UTF-8, or null. */
 export function keyOf({ key }: IncomingRecord): string | null {
-  return key === null ? null : utf8.decode(key);
+  return textOf(key);
+}
+
+/** Bytes in UTF-8, or null. */
+export function textOf(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : utf8.decode(bytes);
 }
 
 /** The message that a handler sees. */

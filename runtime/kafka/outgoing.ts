@@ -17,12 +17,20 @@ export interface ProducedRecord extends Omit<OutgoingRecord, "headers"> {
   readonly headers: RecordHeaders | HeaderBlock;
 }
 
+/** How many records were written, and their bytes of key, value and headers. */
+export interface Written {
+  readonly count: number;
+  readonly bytes: number;
+}
+
 export class OutgoingTable {
   readonly #most: number;
   readonly #records: Table;
   #headers = tableOf(64 * HEADER.size);
   /** What the table knows by address alone: a record's getter may have made it just now, and nobody else may hold it. */
   readonly #held: Uint8Array[] = [];
+  /** The names of the headers that were written last, by their places. */
+  readonly #names: HeaderName[] = [];
 
   /** A table for at most so many records, used again and again. */
   constructor(most: number) {
@@ -35,42 +43,36 @@ export class OutgoingTable {
   }
 
   /**
-   * Writes `count` records from `from` on, at most as many as the table holds. What is written is right until the next event of
-   * any kind: cross at once. `topicOf` answers the address of a topic's native handle.
+   * Writes records from `from` on: as many as the table holds, up to `most.records` and `most.bytes` of key, value and headers, but one
+   * at least. What is written is right until the next event of any kind: cross at once. `topicOf` answers the address of a
+   * topic's native handle. One walk: a record's getters may be costly.
    */
   write(
     records: readonly ProducedRecord[],
-    { from, count }: { readonly from: number; readonly count: number },
+    from: number,
+    most: { readonly records: number; readonly bytes: number },
     topicOf: (topic: string) => Address,
-  ): void {
-    const { doubles, words } = this.#records;
-    this.#makeRoom(records, from, count);
+  ): Written {
     this.clear();
+    const last = Math.min(records.length - from, this.#most, most.records);
+    let bytes = 0;
     let header = 0;
-    for (let at = 0; at < Math.min(count, this.#most); at++) {
+    for (let at = 0; at < last; at++) {
       const record = records[from + at];
-      if (record === undefined) return;
-      const double = (at * OUTGOING.size) / 8;
-      const word = (at * OUTGOING.size) / 4;
-      doubles[double + OUTGOING.topic / 8] = topicOf(record.topic);
-      if (record instanceof ForwardedRecord) {
-        this.#writeForwarded(record, double, word);
-        continue;
+      if (record === undefined) return { count: at, bytes };
+      const headers = this.#headersOf(record);
+      const own = headers === null || headers instanceof HeaderBlock ? 0 : headers.length;
+      if ((header + own) * HEADER.size > this.#headers.bytes) {
+        this.#headers = tableOf(2 * (header + own) * HEADER.size); // what was written points into the table before
+        return this.write(records, from, most, topicOf);
       }
-      const { key, value, headers } = record;
-      doubles[double + OUTGOING.key / 8] = this.#whereIs(key);
-      doubles[double + OUTGOING.value / 8] = this.#whereIs(value);
-      words[word + OUTGOING.keyBytes / 4] = key === null ? -1 : key.byteLength;
-      words[word + OUTGOING.valueBytes / 4] = value === null ? -1 : value.byteLength;
-      if (headers instanceof HeaderBlock) {
-        doubles[double + OUTGOING.headers / 8] = headers.length === 0 ? 0 : this.#whereIs(headers.bytes);
-        words[word + OUTGOING.headerCount / 4] = -headers.length;
-      } else {
-        doubles[double + OUTGOING.headers / 8] = this.#headers.address + header * HEADER.size;
-        words[word + OUTGOING.headerCount / 4] = headers.length;
-        for (const [name, bytes] of headers) this.#writeHeader(header++, name, bytes);
-      }
+      const more = this.#writeRecord(at, record, headers, header);
+      if (at > 0 && bytes + more > most.bytes) return { count: at, bytes };
+      bytes += more;
+      header += own;
+      this.#records.doubles[(at * OUTGOING.size + OUTGOING.topic) / 8] = topicOf(record.topic);
     }
+    return { count: last, bytes };
   }
 
   /** Lets go of the records' bytes, once they have crossed. */
@@ -78,28 +80,84 @@ export class OutgoingTable {
     this.#held.length = 0;
   }
 
-  #writeForwarded(record: ForwardedRecord, double: number, word: number): void {
+  /** What of a record is written header by header; null where a block of them goes on unread. */
+  #headersOf(record: ProducedRecord): RecordHeaders | HeaderBlock | null {
+    return record instanceof ForwardedRecord ? null : record.headers;
+  }
+
+  /** @returns bytes of key, value and headers, as they are counted against the producer's bound */
+  #writeRecord(
+    at: number,
+    record: ProducedRecord,
+    headers: RecordHeaders | HeaderBlock | null,
+    header: number,
+  ): number {
+    const { doubles, words } = this.#records;
+    const double = (at * OUTGOING.size) / 8;
+    const word = (at * OUTGOING.size) / 4;
+    if (record instanceof ForwardedRecord) return this.#writeForwarded(record, double, word);
+    const { key, value } = record;
+    doubles[double + OUTGOING.key / 8] = this.#whereIs(key);
+    doubles[double + OUTGOING.value / 8] = this.#whereIs(value);
+    const keyBytes = key === null ? -1 : key.byteLength;
+    const valueBytes = value === null ? -1 : value.byteLength;
+    words[word + OUTGOING.keyBytes / 4] = keyBytes;
+    words[word + OUTGOING.valueBytes / 4] = valueBytes;
+    let bytes = Math.max(0, keyBytes) + Math.max(0, valueBytes);
+    if (headers === null) return bytes;
+    if (headers instanceof HeaderBlock) {
+      doubles[double + OUTGOING.headers / 8] = headers.length === 0 ? 0 : this.#whereIs(headers.bytes);
+      words[word + OUTGOING.headerCount / 4] = -headers.length;
+      return bytes + headers.byteLength;
+    }
+    doubles[double + OUTGOING.headers / 8] = this.#headers.address + header * HEADER.size;
+    words[word + OUTGOING.headerCount / 4] = headers.length;
+    for (let nth = 0; nth < headers.length; nth++) {
+      const one = headers[nth];
+      if (one !== undefined) bytes += this.#writeHeader(header + nth, nth, one[0], one[1]);
+    }
+    return bytes;
+  }
+
+  #writeForwarded(record: ForwardedRecord, double: number, word: number): number {
     const { doubles, words } = this.#records;
     const { address } = record;
     const keyStart = record.word(RECORD.keyStart);
     const valueStart = record.word(RECORD.valueStart);
+    const keyBytes = record.word(RECORD.keyBytes);
+    const valueBytes = record.word(RECORD.valueBytes);
     doubles[double + OUTGOING.key / 8] = address + keyStart;
     doubles[double + OUTGOING.value / 8] = address + valueStart;
     doubles[double + OUTGOING.headers / 8] = address + record.word(RECORD.headersStart);
-    words[word + OUTGOING.keyBytes / 4] = keyStart < 0 ? -1 : record.word(RECORD.keyBytes);
-    words[word + OUTGOING.valueBytes / 4] = valueStart < 0 ? -1 : record.word(RECORD.valueBytes);
+    words[word + OUTGOING.keyBytes / 4] = keyStart < 0 ? -1 : keyBytes;
+    words[word + OUTGOING.valueBytes / 4] = valueStart < 0 ? -1 : valueBytes;
     words[word + OUTGOING.headerCount / 4] = -record.word(RECORD.headerCount);
+    return keyBytes + valueBytes + record.word(RECORD.headersBytes);
   }
 
-  #writeHeader(at: number, name: string, value: Uint8Array | null): void {
+  /** @returns its bytes */
+  #writeHeader(at: number, nth: number, name: string, value: Uint8Array | null): number {
     const { doubles, words } = this.#headers;
-    const bytes = headerName(name);
+    const { address, length } = this.#nameOf(nth, name);
     const double = (at * HEADER.size) / 8;
     const word = (at * HEADER.size) / 4;
-    doubles[double + HEADER.name / 8] = this.#whereIs(bytes);
+    const valueBytes = value === null ? -1 : value.byteLength;
+    doubles[double + HEADER.name / 8] = address;
     doubles[double + HEADER.value / 8] = this.#whereIs(value);
-    words[word + HEADER.nameBytes / 4] = bytes.byteLength;
-    words[word + HEADER.valueBytes / 4] = value === null ? -1 : value.byteLength;
+    words[word + HEADER.nameBytes / 4] = length;
+    words[word + HEADER.valueBytes / 4] = valueBytes;
+    return HEADER_LENGTHS_BYTES + length + Math.max(0, valueBytes);
+  }
+
+  /** Records of one producer carry the same names in the same places: looked up once, then compared. */
+  #nameOf(nth: number, name: string): HeaderName {
+    const before = this.#names[nth];
+    if (before?.name === name) return before;
+    const found = headerName(name);
+    this.#held.push(found.bytes);
+    if (before !== undefined) this.#held.push(before.bytes); // a record of this table may name it
+    if (nth < MOST_PLACES && nth <= this.#names.length) this.#names[nth] = found;
+    return found;
   }
 
   /** Where bytes lie. Empty ones lie anywhere but at NULL, which would be null. */
@@ -113,31 +171,6 @@ export class OutgoingTable {
       throw new CauceError("defect", "a record holds bytes of a batch that was released");
     return this.#records.address;
   }
-
-  /** Headers of all records, before any address of the table is written down. */
-  #makeRoom(records: readonly ProducedRecord[], from: number, count: number): void {
-    let needed = 0;
-    for (let at = from; at < from + count; at++) {
-      const record = records[at];
-      if (record === undefined || record instanceof ForwardedRecord) continue;
-      const { headers } = record; // a consumed record decodes them anew at each look
-      if (!(headers instanceof HeaderBlock)) needed += headers.length * HEADER.size;
-    }
-    if (this.#headers.bytes < needed) this.#headers = tableOf(2 * needed);
-  }
-}
-
-/** Bytes of key, value and headers as they are counted against the producer's bound. */
-export function outgoingBytes(record: ProducedRecord): number {
-  if (record instanceof ForwardedRecord)
-    return record.word(RECORD.keyBytes) + record.word(RECORD.valueBytes) + record.word(RECORD.headersBytes);
-  const { key, value, headers } = record;
-  let bytes = (key === null ? 0 : key.byteLength) + (value === null ? 0 : value.byteLength);
-  if (headers instanceof HeaderBlock) return bytes + headers.byteLength;
-  for (const [name, header] of headers) {
-    bytes += HEADER_LENGTHS_BYTES + headerName(name).byteLength + (header === null ? 0 : header.byteLength);
-  }
-  return bytes;
 }
 
 /** Looked at only where bytes are empty: their batch may have been released. */
@@ -157,17 +190,28 @@ function tableOf(bytes: number): Table {
   return { doubles: new Float64Array(memory.buffer), words: new Int32Array(memory.buffer), address, bytes };
 }
 
-/** Header names repeat in every record: their bytes are kept, up to a bound. */
-const names = new Map<string, Uint8Array>();
-const MOST_NAMES = 1_000;
+interface HeaderName {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly address: Address;
+  readonly length: number;
+}
 
-function headerName(name: string): Uint8Array {
-  let bytes = names.get(name);
-  if (!bytes) {
-    bytes = encoder.encode(name);
-    if (names.size < MOST_NAMES) names.set(name, bytes);
-  }
-  return bytes;
+/** Header names repeat in every record: their bytes are kept, up to a bound. */
+const names = new Map<string, HeaderName>();
+const MOST_NAMES = 1_000;
+/** Headers of a record whose names are remembered by their place. */
+const MOST_PLACES = 64;
+
+function headerName(name: string): HeaderName {
+  const known = names.get(name);
+  if (known !== undefined) return known;
+  const encoded = encoder.encode(name);
+  const { bytes, address } = scratch(Math.max(1, encoded.byteLength)); // memory that never moves
+  bytes.set(encoded);
+  const made = { name, bytes, address, length: encoded.byteLength };
+  if (names.size < MOST_NAMES) names.set(name, made);
+  return made;
 }
 
 const encoder = new TextEncoder();

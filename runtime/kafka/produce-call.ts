@@ -6,7 +6,7 @@
 import type { Positions } from "../bus/bus.ts";
 import type { CauceError } from "../ground/errors.ts";
 import { type AnsweredPiece, AnsweredPositions, type Answers } from "./answers.ts";
-import { outgoingBytes, type ProducedRecord } from "./outgoing.ts";
+import type { ProducedRecord } from "./outgoing.ts";
 import { RefusedTogether } from "./refused-together.ts";
 
 interface Piece extends AnsweredPiece {
@@ -128,23 +128,3 @@ export class ProduceCall {
     return first?.answers.id === id ? first : this.#pieces.find(({ answers }) => answers.id === id);
   }
 }
-
-/** As many of the call's next records as cross together: bounded by count, and by bytes unless it is a single one. */
-export function nextPiece(
-  { records, handedOver }: ProduceCall,
-  most: { readonly records: number; readonly bytes: number },
-): { readonly count: number; readonly bytes: number } {
-  const bound = Math.min(PIECE_BYTES, most.bytes);
-  const left = Math.min(most.records, records.length - handedOver);
-  let count = 0;
-  let bytes = 0;
-  for (; count < left; count++) {
-    const record = records[handedOver + count];
-    const more = record ? outgoingBytes(record) : 0;
-    if (count > 0 && bytes + more > bound) break;
-    bytes += more;
-  }
-  return { count, bytes };
-}
-
-const PIECE_BYTES = 1024 * 1024;

@@ -13,8 +13,8 @@ import { openCrossing } from "./choose-crossing.ts";
 import type { Crossing, CrossingChoice } from "./crossing.ts";
 import type { ClientEvent } from "./events.ts";
 import { deliveryFailure, ERROR, errorName, fatalReason, PERSISTED } from "./failures.ts";
-import { OutgoingTable, type ProducedRecord } from "./outgoing.ts";
-import { nextPiece, ProduceCall } from "./produce-call.ts";
+import { OutgoingTable, type ProducedRecord, type Written } from "./outgoing.ts";
+import { ProduceCall } from "./produce-call.ts";
 import { Pump } from "./pump.ts";
 import { type Address, cString, type Library } from "./symbols.ts";
 
@@ -193,15 +193,12 @@ export class Producer {
         this.#resume();
         return false;
       }
-      const piece = nextPiece(call, {
-        records: Math.min(PIECE_RECORDS, this.#mostRecords),
-        bytes: this.#mostBytes,
-      });
-      if (!this.#hasRoom(piece.count, piece.bytes)) return false;
+      const room = this.#room(call.records.length - call.handedOver);
+      if (room === null) return false;
       const startedMs = performance.now();
-      const whole = this.#cross(call, piece);
+      const whole = this.#cross(call, room);
       this.#spend(performance.now() - startedMs);
-      if (!whole && !call.failure) return false; // librdkafka's own queue is full
+      if (!whole && !call.failure) return false; // no room for its next record, or librdkafka's own queue is full
     }
     return true;
   }
@@ -223,9 +220,13 @@ export class Producer {
     });
   }
 
-  #hasRoom(records: number, bytes: number): boolean {
-    if (this.#records === 0) return true; // one that is larger than the bound goes alone
-    return this.#records + records <= this.#mostRecords && this.#bytes + bytes <= this.#mostBytes;
+  /** What may cross now; null where there is no room for a whole piece: many small ones would cost more than waiting. */
+  #room(left: number): { readonly records: number; readonly bytes: number } | null {
+    const records = Math.min(PIECE_RECORDS, this.#mostRecords, left);
+    // One that is larger than the bound goes alone.
+    if (this.#records === 0) return { records, bytes: Math.min(PIECE_BYTES, this.#mostBytes) };
+    const bytes = Math.min(PIECE_BYTES, this.#mostBytes - this.#bytes);
+    return this.#records + records <= this.#mostRecords && bytes > 0 ? { records, bytes } : null;
   }
 
   get #isIdle(): boolean {
@@ -241,13 +242,16 @@ export class Producer {
     return this.#abandoned ? new CauceError("closed", "the producer was closed") : undefined;
   }
 
-  /** Hands one piece to librdkafka. @returns whether it took all of it. */
-  #cross(call: ProduceCall, piece: { readonly count: number; readonly bytes: number }): boolean {
+  /** Hands the next piece to librdkafka. @returns whether it took all of it. */
+  #cross(call: ProduceCall, room: { readonly records: number; readonly bytes: number }): boolean {
     const { library, client } = this.#pump;
+    let piece: Written;
     try {
-      this.#table.write(call.records, { from: call.handedOver, count: piece.count }, (topic) =>
-        this.#topic(topic),
-      );
+      piece = this.#table.write(call.records, call.handedOver, room, (topic) => this.#topic(topic));
+      if (this.#records > 0 && piece.bytes > room.bytes) {
+        this.#table.clear();
+        return false;
+      }
     } catch (error) {
       this.#table.clear();
       call.fail(
@@ -326,6 +330,7 @@ export class Producer {
 
 /** Records that cross at once: under 1 ms by the shim, 4 to 6 ms by plain calls. */
 const PIECE_RECORDS = 512;
+const PIECE_BYTES = 1024 * 1024;
 /** After this much work the event loop gets its turn, in ms. */
 const TURN_MS = 2;
 /** RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT. */

@@ -33,7 +33,7 @@ export function assertMessageLayout(library: Library, crossing: Crossing): void 
   try {
     const record = { topic: TOPIC, key: KEY, value: VALUE, headers: [["h", KEY]] } as const;
     const table = new OutgoingTable(2);
-    table.write([record, record], { from: 0, count: 2 }, () => topic);
+    table.write([record, record], 0, { records: 2, bytes: Infinity }, () => topic);
     const answers = new AnswerBook().open(2);
     const { taken } = crossing.produce(client, table, 2, answers);
     native.rd_kafka_purge(client, PURGE_ALL);
