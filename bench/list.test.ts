@@ -19,6 +19,7 @@ const LIMITS: Readonly<Record<string, readonly string[]>> = {
   "delayed/retry scheduler: drain": ["at least 0.6, aim 0.85"],
   "delayed/retry scheduler: 10M waiting": ["at least 0.9, aim 1"],
   "delayed/retry scheduler: peers": ["at least 1, aim 3"],
+  "delayed/retry scheduler: beside a storm": ["at most 2, aim 1.2"],
   "delayed/retry scheduler: scheduling in bulk": ["at least 20000, aim 30000"],
 };
 

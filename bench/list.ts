@@ -15,6 +15,7 @@ import { bulk } from "./scheduler/bulk.ts";
 import { drain, flat } from "./scheduler/drain.ts";
 import { lateness } from "./scheduler/lateness.ts";
 import { schedulePeers } from "./scheduler/peers.ts";
+import { storm } from "./scheduler/storm.ts";
 
 export const MEASUREMENTS: readonly Measurement[] = [
   ...consumeProduce,
@@ -31,4 +32,5 @@ export const MEASUREMENTS: readonly Measurement[] = [
   flat,
   bulk,
   schedulePeers,
+  storm,
 ];

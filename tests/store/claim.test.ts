@@ -169,6 +169,9 @@ describe("with statistics that lie and costs that tempt, the plan still walks th
     readonly "Node Type": string;
     readonly "Relation Name"?: string;
     readonly "Index Name"?: string;
+    readonly "Shared Hit Blocks"?: number;
+    readonly "Shared Read Blocks"?: number;
+    readonly "Actual Rows"?: number;
     readonly Plans?: readonly Node[];
   }
   const flat = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(flat)];
@@ -225,6 +228,50 @@ describe("with statistics that lie and costs that tempt, the plan still walks th
     const removal = await planOf(statements.deletePublished, ["{1,2,3}"], statements.beginClaim);
     expect(removal.map((node) => node["Index Name"]).filter(Boolean)).toEqual(["scheduled_pkey"]);
   });
+
+  test("the claim behind 30,000 rows that were published while somebody holds an old snapshot, page for page", async () => {
+    await sql`DELETE FROM cauce.scheduled WHERE app = 'plan'`;
+    await sql`VACUUM cauce.scheduled`;
+    await prepare();
+    const clean = await runClaim("-infinity");
+    const snapshot = postgres(url, { max: 1, onnotice: () => undefined });
+    await snapshot.unsafe("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM cauce.scheduled");
+    await sql`
+      DELETE FROM cauce.scheduled WHERE id IN (
+        SELECT id FROM cauce.scheduled WHERE app = 'plan' ORDER BY due_at LIMIT 30000)`;
+    await sql`VACUUM cauce.scheduled`; // in vain: the snapshot may still see them
+    const [first] = await sql<{ due: string }[]>`
+      SELECT min(due_at)::text AS due FROM cauce.scheduled WHERE app = 'plan'`;
+    const fromStart = await runClaim("-infinity");
+    const fromFloor = await runClaim(first?.due ?? "");
+    await snapshot.unsafe("ROLLBACK");
+    await snapshot.end();
+    for (const { nodes } of [fromStart, fromFloor])
+      for (const read of reads(nodes)) expect(read["Index Name"]).toBe("scheduled_claim");
+    expect(fromFloor.rows).toBe(clean.rows);
+    expect(fromFloor.pages).toBeLessThan(2 * clean.pages);
+    // They are in the way indeed of whoever begins at the start.
+    expect(fromStart.pages).toBeGreaterThan(fromFloor.pages + 100);
+  });
+
+  /** Runs the claim, takes it back, and tells what it touched. */
+  async function runClaim(floor: string) {
+    const own = postgres(url, { max: 1, onnotice: () => undefined });
+    try {
+      await own.unsafe(statements.beginClaim);
+      const [app = "", topics = "", limit = "", , versions = ""] = parameters;
+      const rows = await own.unsafe<{ "QUERY PLAN": readonly { readonly Plan: Node }[] }[]>(
+        `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${statements.claim}`,
+        [app, topics, limit, floor, versions],
+      );
+      await own.unsafe("ROLLBACK");
+      const plan = rows[0]?.["QUERY PLAN"][0]?.Plan ?? { "Node Type": "none" };
+      const pages = (plan["Shared Hit Blocks"] ?? 0) + (plan["Shared Read Blocks"] ?? 0);
+      return { nodes: flat(plan), pages, rows: plan["Actual Rows"] ?? 0 };
+    } finally {
+      await own.end({ timeout: 1 });
+    }
+  }
 
   test("the next due row, the counts and an insert's look at what is known", async () => {
     const own = postgres(url, { max: 1, onnotice: () => undefined });
