@@ -36,7 +36,6 @@ export class KafkaTransactions implements Transactions {
   #producer: TransactionalProducer | null = null;
   /** A broker refused records for the size of their batch: from then on they go one by one. */
   #apart = false;
-  #closing: Promise<void> | null = null;
 
   constructor(options: KafkaTransactionsOptions) {
     this.#options = options;
@@ -76,9 +75,9 @@ export class KafkaTransactions implements Transactions {
     await producer.abort();
   }
 
-  close(): Promise<void> {
+  async close(withinMs: number): Promise<void> {
     this.#end.abort();
-    return (this.#closing ??= this.#producer?.close() ?? Promise.resolve());
+    await this.#producer?.close(withinMs);
   }
 
   async #within(producer: TransactionalProducer, work: () => Promise<unknown>): Promise<void> {
@@ -103,7 +102,7 @@ export class KafkaTransactions implements Transactions {
     if (error instanceof RefusedTogether) {
       // After a refusal by the broker librdkafka starts over, and purges what the next transaction writes meanwhile.
       this.#producer = null;
-      await producer.close();
+      await producer.close(BEHIND_MS);
       if (!this.#apart) {
         this.#apart = true;
         throw takenBack(error);
@@ -118,13 +117,13 @@ export class KafkaTransactions implements Transactions {
     if (this.#producer !== null && this.#producer.spent === undefined) return this.#producer;
     const before = this.#producer;
     this.#producer = null;
-    await before?.close();
+    await before?.close(BEHIND_MS);
     const producer = await this.#options.open();
     try {
       await producer.init();
       this.#refuseClosed();
     } catch (error) {
-      await producer.close();
+      await producer.close(BEHIND_MS);
       throw error;
     }
     return (this.#producer = producer);
@@ -153,6 +152,8 @@ export class KafkaTransactions implements Transactions {
   }
 }
 
+/** How long the end of a producer that is replaced is waited for: the next one under its id fences it, whatever it still does. */
+const BEHIND_MS = 2_000;
 /** How soon the end of a transaction is asked for again. */
 const AGAIN_MS = 250;
 
