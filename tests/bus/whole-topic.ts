@@ -13,23 +13,39 @@ export async function wholeTopic(
   bus: Bus,
   { topic, partitions }: { readonly topic: string; readonly partitions: number },
 ): Promise<readonly IncomingRecord[]> {
-  const mark = `mark-${crypto.randomUUID()}`;
-  const marked = new Set<number>();
-  let marks = 0;
-  while (marked.size < partitions) {
-    const keys = Array.from({ length: 8 * partitions }, (_, at) => `${mark}/${marks + at}`);
-    const records = keys.map((key) => ({ topic, key: bytes(key), value: null, headers: [] }));
-    for (const { partition } of await bus.publish(records)) marked.add(partition);
-    marks += keys.length;
-  }
-  const { subscription } = await join(bus, { group: mark, topics: [topic] });
+  const left = await publishMarks(bus, { topic, partitions });
+  const { subscription } = await join(bus, { group: `whole-${crypto.randomUUID()}`, topics: [topic] });
   const seen: IncomingRecord[] = [];
-  for (let left = marks; left > 0;)
+  while (left.size > 0)
     for (const record of await subscription.take(1_000)) {
-      const key = textOf(record.key) ?? "";
-      if (key.startsWith(`${mark}/`)) left--;
-      else if (!key.startsWith("mark-")) seen.push(record);
+      const mark = markOf(record);
+      if (mark === null) seen.push(record);
+      else left.delete(mark);
     }
   await subscription.close();
   return seen;
 }
+
+/** Puts marks on every partition, behind all that lies there. Answers their names. */
+export async function publishMarks(
+  bus: Bus,
+  { topic, partitions }: { readonly topic: string; readonly partitions: number },
+): Promise<Set<string>> {
+  const marked = new Set<number>();
+  const marks = new Set<string>();
+  while (marked.size < partitions) {
+    const names = Array.from({ length: 8 * partitions }, () => `${MARK}${crypto.randomUUID()}`);
+    const records = names.map((name) => ({ topic, key: bytes(name), value: null, headers: [] }));
+    for (const { partition } of await bus.publish(records)) marked.add(partition);
+    for (const name of names) marks.add(name);
+  }
+  return marks;
+}
+
+/** The mark's name, or null where the record is none. */
+export function markOf({ key }: Pick<IncomingRecord, "key">): string | null {
+  const name = textOf(key) ?? "";
+  return name.startsWith(MARK) ? name : null;
+}
+
+const MARK = "mark-";

@@ -192,15 +192,15 @@ describe("transactions on the mock cluster", () => {
   for (const withinMs of [0, 200]) {
     test(`closes within the ${withinMs} ms of its caller while no broker answers, whatever librdkafka waits for`, async () => {
       const topic = newTopic();
-      const [busy, open] = [await newProducer(), await newProducer()];
-      for (const producer of [busy, open]) {
+      const [busy, begun] = [await newProducer(), await newProducer()];
+      for (const producer of [busy, begun]) {
         await producer.begin();
         await producer.produce([record(topic, "v")]);
       }
       cluster.brokerDown();
       const ended = rejection(busy.commit());
       const startedMs = performance.now();
-      await Promise.all([busy.close(withinMs), open.close(withinMs)]);
+      await Promise.all([busy.close(withinMs), begun.close(withinMs)]);
       expect(performance.now() - startedMs).toBeLessThan(withinMs + 1_500);
       cluster.brokerUp();
       await ended;
