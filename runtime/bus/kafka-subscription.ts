@@ -12,7 +12,10 @@ import { KafkaTransactions, type KafkaTransactionsOptions } from "./kafka-transa
 const LONGEST_METADATA = 4_096;
 
 export interface KafkaSubscriptionOptions {
-  readonly openProducer: (id: string) => Promise<TransactionalProducer>;
+  readonly openProducer: (
+    id: string,
+    how: { readonly batchBytes?: number },
+  ) => Promise<TransactionalProducer>;
   readonly committed: KafkaTransactionsOptions["committed"];
   readonly offsetsApart: boolean;
   readonly forget: () => void;
@@ -35,7 +38,7 @@ export class KafkaSubscription implements Subscription {
 
   transactions(id: string): KafkaTransactions {
     return (this.#transactions = new KafkaTransactions({
-      open: () => this.#options.openProducer(id),
+      open: (how) => this.#options.openProducer(id, how),
       groupMetadata: () => this.#consumer.groupMetadata(),
       committed: (partitions) => this.#options.committed(partitions),
       after: this.#options.offsetsApart ? (offsets) => this.commit(offsets) : () => Promise.resolve(),

@@ -142,7 +142,7 @@ class KafkaBus implements Bus {
       troubled: (trouble) => ownership.troubled(trouble),
     });
     const opened = new KafkaSubscription(consumer, {
-      openProducer: (id) => this.#openTransactionalProducer(id),
+      openProducer: (id, how) => this.#openTransactionalProducer(id, how),
       committed: async (partitions) =>
         (await (this.#admin ??= this.#openAdmin())).committedOffsets(options.group, partitions),
       offsetsApart: this.#options.offsetsApart === true,
@@ -185,12 +185,15 @@ class KafkaBus implements Bus {
     });
   }
 
-  #openTransactionalProducer(transactionalId: string): Promise<TransactionalProducer> {
+  #openTransactionalProducer(
+    transactionalId: string,
+    { batchBytes }: { readonly batchBytes?: number },
+  ): Promise<TransactionalProducer> {
     const { library, producerConfig, crossing, onEvent } = this.#options;
     const { "message.timeout.ms": _ours, ...config } = { ...this.#common, ...producerConfig };
     return TransactionalProducer.open({
       library,
-      config,
+      config: batchBytes === undefined ? config : { ...config, "batch.size": batchBytes },
       transactionalId,
       ...(onEvent ? { onEvent } : {}),
       ...(crossing ? { crossing } : {}),

@@ -61,6 +61,8 @@ export class TransactionalProducer {
         opened?.handle(event);
         onEvent?.(event);
       },
+      // Their transaction can only be taken back, and librdkafka would keep what comes behind them until its time is over.
+      refused: () => opened?.giveUp(),
     });
     const thread = new TransactionThread(options.library.path, producer.client);
     return (opened = new TransactionalProducer(producer, thread, transactionTimeoutMs));
@@ -185,6 +187,11 @@ export class TransactionalProducer {
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, withinMs);
     await Promise.race([this.#closing, late.promise]).finally(() => clearTimeout(timer));
+  }
+
+  /** @internal From the producer: some of the transaction's records are not there. */
+  giveUp(): void {
+    this.#producer.purge();
   }
 
   /** @internal From the client. */
