@@ -140,7 +140,7 @@ describe("a request that ends a transaction and arrives late", () => {
       await held.release();
       await next.commit();
       expect(await committed(topic)).toEqual(["b"]);
-      expect(await settledOffset(admin, group, source)).toBe(1);
+      expect(await settledOffset(admin, { group, topic: source })).toBe(1);
     },
     TIMEOUT_MS,
   );
@@ -170,7 +170,7 @@ describe("a request that ends a transaction and arrives late", () => {
       await step(next, 3);
       await held.release();
       await next.commit();
-      expect(await settledOffset(admin, group, source)).toBe(3);
+      expect(await settledOffset(admin, { group, topic: source })).toBe(3);
       expect(await committed(topic)).toEqual(["up to 1", "up to 3"]);
     },
     TIMEOUT_MS,
@@ -200,7 +200,7 @@ describe("a request that ends a transaction and arrives late", () => {
         }
         await transactions.commit([record(topic, "c 1")], after(taken));
         expect(await committed(topic)).toEqual(["a 1", "b 1", "b 2", "c 1"]);
-        expect(await settledOffset(admin, `g-${source}`, source)).toBe(3);
+        expect(await settledOffset(admin, { group: `g-${source}`, topic: source })).toBe(3);
         await transactions.close(5_000);
         await there.close();
       },

@@ -64,10 +64,13 @@ export async function joinAs(options: {
 }
 
 /** What a group has committed of a partition, once no transaction on it is pending. */
-export async function settledOffset(admin: Admin, group: string, topic: string): Promise<number | undefined> {
+export async function settledOffset(
+  admin: Admin,
+  { group, topic, partition = 0 }: { group: string; topic: string; partition?: number },
+): Promise<number | undefined> {
   for (;;) {
     try {
-      const [found] = await admin.committedOffsets(group, [{ topic, partition: 0 }]);
+      const [found] = await admin.committedOffsets(group, [{ topic, partition }]);
       return found?.offset;
     } catch (error) {
       if (!(error instanceof CauceError) || !error.retryable) throw error;
