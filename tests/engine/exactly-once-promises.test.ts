@@ -86,7 +86,12 @@ async function tell(): Promise<Story> {
       [
         process.execPath,
         join(import.meta.dir, "exactly-once-worker.ts"),
-        ...[brokers, from, to, death, database, schedule],
+        brokers,
+        from,
+        to,
+        death,
+        database,
+        schedule,
       ],
       { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
     );

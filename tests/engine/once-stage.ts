@@ -24,7 +24,10 @@ function topicsOf(name: string) {
 }
 
 export interface OnceStage {
+  /** The one that runs now. */
   readonly consumer: Consumer;
+  /** Gives it up at once, with nothing committed, and starts the next. */
+  restart(): Promise<void>;
   readonly store: MemoryStore;
   /** What was told as settled, so far. */
   readonly settled: readonly Settled[];
@@ -66,22 +69,30 @@ export async function onceStage(options: {
   const store = createMemoryStore({ clock });
   const settled: Settled[] = [];
   const looks = new Set<() => void>();
-  const consumer = await startConsumer({
-    handler: tested,
-    names,
-    deps: {},
-    bus: worker,
-    store,
-    clock,
-    random: Math.random,
-    log: silentLog,
-    settled: (_processed, outcome) => {
-      settled.push(outcome);
-      for (const look of looks) look();
-    },
-  });
+  const start = () =>
+    startConsumer({
+      handler: tested,
+      names,
+      deps: {},
+      bus: worker,
+      store,
+      clock,
+      random: Math.random,
+      log: silentLog,
+      settled: (_processed, outcome) => {
+        settled.push(outcome);
+        for (const look of looks) look();
+      },
+    });
+  let consumer = await start();
   return {
-    consumer,
+    get consumer() {
+      return consumer;
+    },
+    async restart() {
+      await consumer.stop(0);
+      consumer = await start();
+    },
     store,
     settled,
     until: (holds) =>
