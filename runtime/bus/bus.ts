@@ -145,8 +145,11 @@ export interface Transactions {
   commit(records: readonly OutgoingRecord[], offsets: readonly CommittedOffset[]): Promise<void>;
   /** Writes records and takes them back: rejects as `commit` would for their sake. */
   rehearse(records: readonly OutgoingRecord[]): Promise<void>;
-  /** Takes back what is open. A commit of which the end is not known by then rejects as `closed`. Idempotent. */
-  close(): Promise<void>;
+  /**
+   * Takes back what is open, as far as `withinMs` allows: with 0, or where no broker answers, the broker does it, after the
+   * transaction's timeout. A commit of which the end is not known by then rejects as `closed`. Idempotent.
+   */
+  close(withinMs: number): Promise<void>;
 }
 
 /** A group and topics that it reads. */

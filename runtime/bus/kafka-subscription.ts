@@ -28,7 +28,10 @@ export type MemberOptions = { readonly nth: number } & Pick<
 
 export interface KafkaSubscriptionOptions extends SubscribeOptions {
   readonly openMember: (options: MemberOptions) => Promise<Consumer>;
-  readonly openProducer: (id: string) => Promise<TransactionalProducer>;
+  readonly openProducer: (
+    id: string,
+    how: { readonly batchBytes?: number },
+  ) => Promise<TransactionalProducer>;
   readonly committed: KafkaTransactionsOptions["committed"];
   readonly offsetsApart: boolean;
   /** Told whenever a member was assigned partitions. */
@@ -72,7 +75,7 @@ export class KafkaSubscription implements Subscription {
 
   transactions(id: string): KafkaTransactions {
     return (this.#transactions = new KafkaTransactions({
-      open: () => this.#options.openProducer(id),
+      open: (how) => this.#options.openProducer(id, how),
       byMember: (offsets) => this.#byMember(offsets),
       committed: (partitions) => this.#options.committed(partitions),
       after: this.#options.offsetsApart ? (offsets) => this.commit(offsets) : () => Promise.resolve(),

@@ -5,7 +5,7 @@
  * fences it and ends what it left open; then the group's committed offsets tell how a transaction ended of which nobody knew.
  * Never here: which offsets may be committed with which records.
  */
-import { pause, systemClock } from "../ground/clock.ts";
+import { type Clock, pause, systemClock } from "../ground/clock.ts";
 import { CauceError } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";
 import {
@@ -17,8 +17,15 @@ import {
 } from "../kafka/index.ts";
 import type { CommittedOffset, OutgoingRecord, TopicPartition, Transactions } from "./bus.ts";
 
+/** What is asked of a producer. */
+export type TransactionWriter = Pick<
+  TransactionalProducer,
+  "spent" | "init" | "begin" | "produce" | "sendOffsets" | "commit" | "abort" | "close"
+>;
+
 export interface KafkaTransactionsOptions {
-  readonly open: () => Promise<TransactionalProducer>;
+  /** `batchBytes`: the largest batch, where it is not librdkafka's own choice; 1 is a record each. */
+  readonly open: (how: { readonly batchBytes?: number }) => Promise<TransactionWriter>;
   /** The offsets, split by the members of this process that they belong to, each with who it is now. */
   readonly byMember: (offsets: readonly CommittedOffset[]) => readonly MemberOffsets[];
   /** The group's committed offsets, once no transaction on them is pending. */
@@ -27,6 +34,7 @@ export interface KafkaTransactionsOptions {
   ) => Promise<readonly { readonly offset?: number | undefined; readonly metadata?: string | undefined }[]>;
   /** Called once a transaction is committed. */
   readonly after: (offsets: readonly CommittedOffset[]) => Promise<void>;
+  readonly clock?: Clock;
 }
 
 export interface MemberOffsets {
@@ -36,16 +44,18 @@ export interface MemberOffsets {
 
 export class KafkaTransactions implements Transactions {
   readonly #options: KafkaTransactionsOptions;
+  readonly #clock: Clock;
   readonly #end = new AbortController();
   /** Partitions that left this member since the last commit began: their offsets say nothing of it. */
   readonly #left = new Set<string>();
-  #producer: TransactionalProducer | null = null;
-  /** A broker refused records for the size of their batch: from then on they go one by one. */
-  #apart = false;
-  #closing: Promise<void> | null = null;
+  #producer: TransactionWriter | null = null;
+  /** How often a broker refused records for the size of their batch: which of BATCH_BYTES may go. */
+  #step = 0;
+  #steppedMs = 0;
 
   constructor(options: KafkaTransactionsOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** These partitions were revoked or lost. */
@@ -60,7 +70,7 @@ export class KafkaTransactions implements Transactions {
     const producer = await this.#usable();
     failpoint("transaction.before");
     await this.#within(producer, async () => {
-      await this.#write(producer, records);
+      await producer.produce(records);
       failpoint("transaction.published");
       for (const { offsets: its, group } of members) await producer.sendOffsets(its, group);
       failpoint("transaction.offsets_sent");
@@ -78,16 +88,16 @@ export class KafkaTransactions implements Transactions {
 
   async rehearse(records: readonly OutgoingRecord[]): Promise<void> {
     const producer = await this.#usable();
-    await this.#within(producer, () => this.#write(producer, records));
+    await this.#within(producer, () => producer.produce(records));
     await producer.abort();
   }
 
-  close(): Promise<void> {
+  async close(withinMs: number): Promise<void> {
     this.#end.abort();
-    return (this.#closing ??= this.#producer?.close() ?? Promise.resolve());
+    await this.#producer?.close(withinMs);
   }
 
-  async #within(producer: TransactionalProducer, work: () => Promise<unknown>): Promise<void> {
+  async #within(producer: TransactionWriter, work: () => Promise<unknown>): Promise<void> {
     await producer.begin();
     try {
       await work();
@@ -96,22 +106,16 @@ export class KafkaTransactions implements Transactions {
     }
   }
 
-  /** One that is refused must be the last: librdkafka keeps what waits behind it until the transaction's time is over. */
-  async #write(producer: TransactionalProducer, records: readonly OutgoingRecord[]): Promise<void> {
-    if (!this.#apart) await producer.produce(records);
-    else for (const record of records) await producer.produce([record]);
-  }
-
   /** @throws why it was taken back, always */
-  async #takeBack(producer: TransactionalProducer, error: unknown): Promise<never> {
+  async #takeBack(producer: TransactionWriter, error: unknown): Promise<never> {
     // A producer that cannot abort is spent: the next under its id ends what it left open.
     await producer.abort().catch(() => undefined);
     if (error instanceof RefusedTogether) {
       // After a refusal by the broker librdkafka starts over, and purges what the next transaction writes meanwhile.
       this.#producer = null;
-      await producer.close();
-      if (!this.#apart) {
-        this.#apart = true;
+      await producer.close(BEHIND_MS);
+      if (this.#step < BATCH_BYTES.length) {
+        this.#stepTo(this.#step + 1);
         throw takenBack(error);
       }
     }
@@ -119,18 +123,26 @@ export class KafkaTransactions implements Transactions {
     throw takenBack(error);
   }
 
-  async #usable(): Promise<TransactionalProducer> {
+  #stepTo(step: number): void {
+    this.#step = step;
+    this.#steppedMs = this.#clock.monotonicMs();
+  }
+
+  async #usable(): Promise<TransactionWriter> {
     this.#refuseClosed();
-    if (this.#producer !== null && this.#producer.spent === undefined) return this.#producer;
+    const calm = this.#step > 0 && this.#clock.monotonicMs() - this.#steppedMs >= CALM_MS;
+    if (calm) this.#stepTo(this.#step - 1);
+    if (this.#producer !== null && this.#producer.spent === undefined && !calm) return this.#producer;
     const before = this.#producer;
     this.#producer = null;
-    await before?.close();
-    const producer = await this.#options.open();
+    await before?.close(BEHIND_MS);
+    const batchBytes = BATCH_BYTES[this.#step - 1];
+    const producer = await this.#options.open(batchBytes === undefined ? {} : { batchBytes });
     try {
       await producer.init();
       this.#refuseClosed();
     } catch (error) {
-      await producer.close();
+      await producer.close(BEHIND_MS);
       throw error;
     }
     return (this.#producer = producer);
@@ -149,7 +161,7 @@ export class KafkaTransactions implements Transactions {
         return found?.offset === kept.offset && (found.metadata ?? "") === (kept.metadata ?? "");
       } catch (error) {
         if (!(error instanceof CauceError)) throw error;
-        await pause(systemClock, AGAIN_MS, this.#end.signal);
+        await pause(this.#clock, AGAIN_MS, this.#end.signal);
       }
     }
   }
@@ -159,6 +171,15 @@ export class KafkaTransactions implements Transactions {
   }
 }
 
+/**
+ * A topic's `max.message.bytes` is not known here; a broker measures batches by it. Each refusal leads to the next of these sizes, the
+ * last is a record each. A producer's batches cannot change: each size is a producer of its own. From librdkafka's 1,000,000 on.
+ */
+const BATCH_BYTES: readonly number[] = [125_000, 15_625, 1_953, 1];
+/** After so long without a refusal larger batches are tried again. A try that is refused costs 0.1 to 0.6 s. */
+const CALM_MS = 60_000;
+/** How long the end of a producer that is replaced is waited for: the next one under its id fences it, whatever it still does. */
+const BEHIND_MS = 2_000;
 /** How soon the end of a transaction is asked for again. */
 const AGAIN_MS = 250;
 

@@ -116,7 +116,7 @@ class KafkaBus implements Bus {
     const subscription = new KafkaSubscription({
       ...options,
       openMember: (member) => this.#openConsumer(member),
-      openProducer: (id) => this.#openTransactionalProducer(id),
+      openProducer: (id, how) => this.#openTransactionalProducer(id, how),
       committed: async (partitions) => (await admin()).committedOffsets(options.group, partitions),
       offsetsApart: this.#options.offsetsApart === true,
       // A coordinator has answered: sooner than the next statistics say so.
@@ -174,12 +174,15 @@ class KafkaBus implements Bus {
     });
   }
 
-  #openTransactionalProducer(transactionalId: string): Promise<TransactionalProducer> {
+  #openTransactionalProducer(
+    transactionalId: string,
+    { batchBytes }: { readonly batchBytes?: number },
+  ): Promise<TransactionalProducer> {
     const { library, producerConfig, crossing, onEvent } = this.#options;
     const { "message.timeout.ms": _ours, ...config } = { ...this.#common, ...producerConfig };
     return TransactionalProducer.open({
       library,
-      config,
+      config: batchBytes === undefined ? config : { ...config, "batch.size": batchBytes },
       transactionalId,
       ...(onEvent ? { onEvent } : {}),
       ...(crossing ? { crossing } : {}),

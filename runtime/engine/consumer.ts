@@ -162,7 +162,7 @@ export class Consumer {
     this.#intake.wake();
     await this.#giveBack([...this.#partitions.values()], deadlineMs);
     this.#committer.stop();
-    await this.#transactions?.close();
+    await this.#transactions?.close(deadlineMs > 0 ? LIMITS.commitMs : 0);
     await this.#subscription?.close();
     await this.#loop;
     this.#deadlines.stop();

@@ -60,7 +60,9 @@ export class Frontier {
     return run !== undefined && run.from <= offset;
   }
 
+  /** Once is enough: a second time says nothing new. */
   finish(ticket: Ticket): void {
+    if (ticket.finished) return;
     ticket.finished = true;
     this.#revision++;
     while (this.#head < this.#tickets.length) {

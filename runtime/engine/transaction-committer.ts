@@ -19,11 +19,13 @@ import type { OwnedPartition } from "./partition.ts";
 export interface Prepared {
   readonly partition: OwnedPartition;
   readonly offset: number;
+  /** What is kept of the message itself until then. */
+  readonly heldBytes: number;
   readonly records: readonly OutgoingRecord[];
   /** Makes what is written instead where one of them is too large; null where nothing could be smaller. */
   readonly lesser: ((error: CauceError) => Promise<Prepared>) | null;
-  /** Told once it is committed. */
-  readonly committed?: () => void;
+  /** Told once it is committed. Must not throw. */
+  readonly committed: () => void;
 }
 
 export interface TransactionCommitterOptions {
@@ -67,7 +69,6 @@ export class TransactionCommitter implements Commits {
 
   /** Takes what a message writes. Its offset is finished in the same turn: no transaction has one without the other. */
   add(prepared: Prepared): void {
-    if (prepared.records.length === 0 && prepared.committed === undefined) return;
     this.#prepared.push(prepared);
     this.#bytes += bytesOf(prepared);
     this.#weigh();
@@ -142,7 +143,7 @@ export class TransactionCommitter implements Commits {
       partition.frontier.committed(progress);
       if (!partition.frontier.moved) this.#dirty.delete(partition);
     }
-    for (const prepared of covered) prepared.committed?.();
+    for (const { committed } of covered) committed();
   }
 
   #moved(): readonly Moved[] {
@@ -224,8 +225,7 @@ async function lessen(
 ): Promise<readonly Prepared[]> {
   const [first] = some;
   if (first === undefined) return [];
-  if (some.length === 1)
-    return [first.lesser === null ? first : { ...first, ...(await first.lesser(error)) }];
+  if (some.length === 1) return [first.lesser === null ? first : await first.lesser(error)];
   const middle = some.length >> 1;
   const lesser: Prepared[] = [];
   for (const half of [some.slice(0, middle), some.slice(middle)]) {
@@ -240,8 +240,8 @@ async function lessen(
   return lesser;
 }
 
-function bytesOf({ records }: Prepared): number {
-  let bytes = 0;
+function bytesOf({ records, heldBytes }: Prepared): number {
+  let bytes = heldBytes;
   for (const { key, value } of records) bytes += (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
   return bytes;
 }

@@ -1,8 +1,9 @@
 /**
  * Settles for a handler whose outputs are there exactly once: rows committed → outputs and offset in one transaction.
  *
- * In: outcomes, one by one. Out: rows in Postgres, then what the next transaction writes, and a call for each. Nothing spans Kafka
- * and Postgres: where the transaction is taken back, the row is there already and the message's repeat finds it by its key.
+ * In: outcomes, one by one. Out: rows in Postgres, then what the next transaction writes, and a call for each once it is committed.
+ * Nothing spans Kafka and Postgres: where the transaction is taken back, the row is there already and the message's repeat finds it
+ * by its key.
  * Never here: transactions (transaction-committer.ts).
  */
 import type { OutgoingRecord } from "../bus/bus.ts";
@@ -22,10 +23,8 @@ export interface Answered extends Unsettled {
 
 export interface TransactionSettlerOptions<Item extends Answered> extends SettlerOptions<Item> {
   readonly committer: TransactionCommitter;
-  /** Must it be told of only when its transaction is committed? Its offset is finished before all the same. */
-  readonly waits: (item: Item) => boolean;
-  /** Told of each that waits: its offset is finished. */
-  readonly finished: (task: Task) => void;
+  /** Told of each that the next transaction writes: its offset is finished, and nothing of it runs any more. */
+  readonly prepared: (item: Item) => void;
 }
 
 /** An item of which only the rows are settled here, and what its transaction writes then. */
@@ -63,18 +62,17 @@ export class TransactionSettler<Item extends Answered> {
   }
 
   #prepare(item: Item, carriedOut: Settled, records: readonly OutgoingRecord[]): void {
-    const { committer, waits, finished, settled } = this.#options;
-    const { partition, ticket } = item.task;
-    const waiting = waits(item);
+    const { committer, prepared, settled } = this.#options;
+    const { partition, ticket, bytes } = item.task;
     committer.add({
       partition,
       offset: ticket.offset,
+      heldBytes: bytes,
       records,
       lesser: (error) => this.#lesser(item, error),
-      ...(waiting && { committed: () => settled(item, carriedOut) }),
+      committed: () => settled(item, carriedOut),
     });
-    if (waiting) finished(item.task);
-    else settled(item, carriedOut);
+    prepared(item);
   }
 
   async #bury(item: Item, letter: DeadLetter): Promise<void> {
@@ -89,14 +87,16 @@ export class TransactionSettler<Item extends Answered> {
 
   /** What a message writes whose output is too large: its dead letter, and of a letter that is too large a stub. */
   async #lesser(item: Item, error: CauceError): Promise<Prepared> {
-    const { partition, ticket } = item.task;
+    const { partition, ticket, bytes } = item.task;
     const letter = item.outcome.kind === "dead" ? item.outcome.letter : this.#options.letterFor(item, error);
-    const { deadLetterTopic } = this.#options;
+    const { deadLetterTopic, settled } = this.#options;
     const stub: Prepared = {
       partition,
       offset: ticket.offset,
+      heldBytes: bytes,
       records: [letterStub(letter, deadLetterTopic)],
       lesser: null,
+      committed: () => settled(item, { kind: "dead", letter }),
     };
     if (item.outcome.kind === "dead") return stub;
     await this.#writeLetter(item, letter);

@@ -51,7 +51,7 @@ interface ReadyAnswer extends Answer {
   readonly partition: OwnedPartition;
   readonly startedMs: number;
   /** Who waits for it; null where nobody does, and the task is over then. */
-  readonly waiter: PromiseWithResolvers<Settled> | null;
+  readonly waiter: PromiseWithResolvers<Settled | "prepared"> | null;
 }
 
 export class Work {
@@ -80,17 +80,15 @@ export class Work {
         else waiter.reject(error);
       },
     };
-    const { committer, finished } = options;
-    // The next message of a held key may go only once what this one wrote is there.
-    const waits = ({ processed }: ReadyAnswer) => fence !== null && processed.envelope.place !== null;
+    const { committer } = options;
     this.#settler =
       committer === null
         ? new Settler(settling)
         : new TransactionSettler({
             ...settling,
             committer,
-            finished: (task) => finished(task, clock.monotonicMs()),
-            waits,
+            prepared: (answer) => this.#prepared(answer),
+            settled: (answer, carriedOut) => this.#committed(answer, carriedOut),
           });
   }
 
@@ -184,7 +182,7 @@ export class Work {
         const { outcome } = processed;
         if (outcome.kind === "unavailable") lacking = { task, processed };
         if (isSettled(outcome) && !this.#withheld(processed)) {
-          const waiter = Promise.withResolvers<Settled>();
+          const waiter = Promise.withResolvers<Settled | "prepared">();
           ready.push({ task, processed, outcome, partition: task.partition, startedMs, waiter });
         } else again.push(task);
       }
@@ -254,13 +252,13 @@ export class Work {
     }
   }
 
-  /** Resolves once all are settled for good, and tells of them in order. Rejects where one cannot be; the others are told of. */
+  /** Resolves once all are settled or in the next transaction, and tells of those settled in order. Rejects where one cannot be; the others are told of. */
   async #carryOut(answers: readonly ReadyAnswer[]): Promise<void> {
     for (const answer of answers) this.#settler.add(answer);
     const ends = await Promise.allSettled(answers.map(async ({ waiter }) => waiter?.promise));
     for (const [at, answer] of answers.entries()) {
       const end = ends[at];
-      if (end?.status !== "fulfilled" || end.value === undefined) continue;
+      if (end?.status !== "fulfilled" || end.value === undefined || end.value === "prepared") continue;
       await this.#pass(answer, end.value, this.#patience(answer.partition.signal));
       this.#tell(answer, end.value);
     }
@@ -282,6 +280,36 @@ export class Work {
     this.#options.over(task, null);
   }
 
+  /** Its outputs go with the next transaction. Whoever waits for its place need not wait for that, unless its key is held. */
+  #prepared(answer: ReadyAnswer): void {
+    const { task, waiter } = answer;
+    this.#options.finished(task, this.#options.clock.monotonicMs());
+    if (this.#heldBack(answer)) return;
+    if (waiter === null) this.#options.over(task, null);
+    else waiter.resolve("prepared");
+  }
+
+  /** Its transaction is committed: only now may anybody hear that it is settled. */
+  #committed(answer: ReadyAnswer, carriedOut: Settled): void {
+    if (this.#heldBack(answer)) {
+      this.#settled(answer, carriedOut);
+      return;
+    }
+    try {
+      this.#note(answer, carriedOut);
+    } catch (error) {
+      this.#options.log.error("word of a settled message could not be passed on", {
+        handler: this.#options.handler.name,
+        error,
+      });
+    }
+  }
+
+  /** The next message of a held key may go only once what this one wrote is there. */
+  #heldBack({ processed }: Answer): boolean {
+    return this.#options.fence !== null && processed.envelope.place !== null;
+  }
+
   /** The next message of a held key goes once this one is through for good. */
   async #pass({ processed }: Answer, { kind }: Settled, patience: Patience): Promise<void> {
     const { fence } = this.#options;
@@ -289,12 +317,17 @@ export class Work {
     await persist(() => fence.pass(processed.envelope), patience);
   }
 
-  #tell({ task, processed, startedMs }: ReadyAnswer, carriedOut: Settled): void {
-    const { clock, handler, watch, settled, finished } = this.#options;
+  #tell(answer: ReadyAnswer, carriedOut: Settled): void {
+    this.#options.finished(answer.task, this.#note(answer, carriedOut));
+  }
+
+  /** @returns when, on the monotonic clock */
+  #note({ task, processed, startedMs }: ReadyAnswer, carriedOut: Settled): number {
+    const { clock, handler, watch, settled } = this.#options;
     const nowMs = clock.monotonicMs();
     watch?.settled(handler.name, task.record);
     settled?.(processed, carriedOut, nowMs - startedMs);
-    finished(task, nowMs);
+    return nowMs;
   }
 
   async #process(tasks: readonly Task[]): Promise<readonly Answer[]> {

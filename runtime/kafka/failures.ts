@@ -31,6 +31,7 @@ export const ERROR = {
   autoOffsetReset: -140,
   none: 0,
   offsetOutOfRange: 1,
+  requestTimedOut: 7,
   offsetMetadataTooLarge: 12,
   unknownTopicOrPartition: 3,
   messageTooLarge: 10,

@@ -45,6 +45,11 @@ export class ProduceCall {
     return this.#handedOver === this.records.length;
   }
 
+  /** Was any of its records not delivered, whether or not the others are answered? */
+  get hasRefused(): boolean {
+    return this.#pieces.some(({ answers }) => answers.failed > 0);
+  }
+
   /** librdkafka took these, next in order. */
   handed({
     answers,

@@ -28,6 +28,8 @@ export interface ProducerOptions {
   /** Bytes that may be unacknowledged at once; `produce` waits beyond. Default 64 MiB. */
   readonly mostBytes?: number;
   readonly crossing?: CrossingChoice;
+  /** Told of records that were not delivered; their calls may still wait for others. */
+  readonly refused?: () => void;
 }
 
 export const PRODUCER_DEFAULTS: ClientConfig = {
@@ -46,6 +48,7 @@ export class Producer {
   readonly #crossing: Crossing;
   readonly #mostRecords: number;
   readonly #mostBytes: number;
+  readonly #refusedSome: (() => void) | undefined;
   readonly #topics = new Map<string, Address>();
   readonly #table = new OutgoingTable(PIECE_RECORDS);
   readonly #book = new AnswerBook();
@@ -82,15 +85,20 @@ export class Producer {
         options.onEvent?.(event);
       },
     });
-    producer = new Producer(pump, crossing, mostRecords, mostBytes);
+    producer = new Producer(pump, crossing, { mostRecords, mostBytes, refused: options.refused });
     return producer;
   }
 
-  private constructor(pump: Pump, crossing: Crossing, mostRecords: number, mostBytes: number) {
+  private constructor(
+    pump: Pump,
+    crossing: Crossing,
+    rest: { mostRecords: number; mostBytes: number; refused: (() => void) | undefined },
+  ) {
     this.#pump = pump;
     this.#crossing = crossing;
-    this.#mostRecords = mostRecords;
-    this.#mostBytes = mostBytes;
+    this.#mostRecords = rest.mostRecords;
+    this.#mostBytes = rest.mostBytes;
+    this.#refusedSome = rest.refused;
     pump.on(EVENT.deliveries, (event) => this.#delivered(event));
   }
 
@@ -292,6 +300,8 @@ export class Producer {
 
   #delivered(event: Address): void {
     const complete = this.#crossing.deliveries(event, (id) => this.#unanswered.get(id)?.answersOf(id));
+    const heard = this.#refusedSome;
+    if (heard && this.#unanswered.values().some((call) => call.hasRefused)) heard();
     if (complete.length === 0) return;
     for (const id of complete) {
       const call = this.#unanswered.get(id);

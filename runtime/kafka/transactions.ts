@@ -4,11 +4,13 @@
  * In: records, offsets with the group they belong to. Out: one transaction after the other; what fails says what to do.
  * Never here: a call that waits on the event loop (transaction-thread.ts), a second life: after anything of which the
  * end is not known, the producer refuses for ever and its owner opens another one under the same id, which fences it.
- * The reason is Jepsen's (KAFKA-17754): an EndTxn that is sent twice may arrive late and end the next transaction.
+ * The reason is Jepsen's (KAFKA-17754): an EndTxn that is sent twice may arrive late and end the next transaction. So may offsets:
+ * they would put the group back. A connection that breaks at any time of a transaction is therefore the producer's end.
  */
 import type { CommittedOffset, Positions } from "../bus/bus.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
 import type { ClientEvent } from "./events.ts";
+import { ERROR } from "./failures.ts";
 import type { GroupMetadata } from "./group-metadata.ts";
 import type { ProducedRecord } from "./outgoing.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
@@ -32,6 +34,7 @@ export class TransactionalProducer {
   #reason = "";
   /** Counts what may have made librdkafka send a request twice. */
   #troubles = 0;
+  #troublesBefore = 0;
   #closing: Promise<void> | undefined;
 
   /** Opens the client and its thread; no broker is asked before `init`. */
@@ -58,6 +61,8 @@ export class TransactionalProducer {
         opened?.handle(event);
         onEvent?.(event);
       },
+      // Their transaction can only be taken back, and librdkafka would keep what comes behind them until its time is over.
+      refused: () => opened?.giveUp(),
     });
     const thread = new TransactionThread(options.library.path, producer.client);
     return (opened = new TransactionalProducer(producer, thread, transactionTimeoutMs));
@@ -91,6 +96,7 @@ export class TransactionalProducer {
     this.#expect("begin", "ready");
     const refusal = await this.#call({ kind: "begin" });
     if (refusal) throw this.#spend("begin", refusal);
+    this.#troublesBefore = this.#troubles;
     this.#state = "open";
   }
 
@@ -112,7 +118,7 @@ export class TransactionalProducer {
   /**
    * Commits offsets of a group with the transaction: they count when its records do. `group` comes from
    * `Consumer.groupMetadata()`, taken right after the records were and before the work on them.
-   * @throws TransactionError `abort` (the group has moved on, for one) or `replace`
+   * @throws TransactionError `abort` (the group has moved on, for one) or `replace` (they may still arrive)
    */
   async sendOffsets(
     offsets: readonly (CommittedOffset & { metadata?: string })[],
@@ -127,14 +133,15 @@ export class TransactionalProducer {
     }));
     const refusal = await this.#call({ kind: "sendOffsets", offsets: plain, group });
     if (!refusal) return;
-    if (refusal.fatal || (refusal.retriable && !refusal.abortable)) throw this.#spend("sendOffsets", refusal);
+    if (refusal.fatal || isUnanswered(refusal) || (refusal.retriable && !refusal.abortable))
+      throw this.#spend("sendOffsets", refusal);
     this.#fail(refusal.message);
     throw failure("abort", "sendOffsets", refusal);
   }
 
   /**
    * Waits for the records, then ends the transaction. After it resolves the producer may be `spent` all the same: where
-   * a connection broke meanwhile, librdkafka may have sent the end twice.
+   * a connection broke since `begin`, librdkafka may have sent offsets or the end twice.
    * @throws TransactionError `abort` (nothing was committed) or `replace` (not known whether it was)
    */
   async commit(): Promise<void> {
@@ -148,16 +155,14 @@ export class TransactionalProducer {
     if (!drained) this.#fail(`records were not acknowledged within ${this.#timeoutMs} ms`);
     this.#expect("commit", "open"); // a record may have failed while we waited
     const leftMs = Math.max(SHORTEST_MS, this.#timeoutMs - (performance.now() - startedMs));
-    const troublesBefore = this.#troubles;
     const refusal = await this.#call({ kind: "commit" }, leftMs);
-    const quiet = this.#troubles === troublesBefore;
-    if (refusal?.abortable && !refusal.fatal && quiet) {
+    if (refusal?.abortable && !refusal.fatal && this.#quiet) {
       this.#fail(refusal.message);
       throw failure("abort", "commit", refusal);
     }
     if (refusal) throw this.#spend("commit", refusal);
     this.#state = "ready";
-    if (!quiet) this.#retire("a connection broke during a commit");
+    if (!this.#quiet) this.#retire("a connection broke during a transaction that was committed");
   }
 
   /**
@@ -166,16 +171,27 @@ export class TransactionalProducer {
    */
   async abort(): Promise<void> {
     this.#expect("abort", "open", "failed");
-    const troublesBefore = this.#troubles;
     const refusal = await this.#call({ kind: "abort" });
     if (refusal) throw this.#spend("abort", refusal);
     this.#state = "ready";
-    if (this.#troubles !== troublesBefore) this.#retire("a connection broke during an abort");
+    if (!this.#quiet) this.#retire("a connection broke during a transaction that was taken back");
   }
 
-  /** Aborts what is open (waiting for at most the transaction's timeout) and ends the client. Idempotent. */
-  close(): Promise<void> {
-    return (this.#closing ??= this.#close());
+  /**
+   * Aborts what is open and ends the client. Resolves within `withinMs` (default: the transaction's timeout), 0 aborts nothing: the
+   * broker does, after its timeout. Nobody can call librdkafka back from a wait: what still waits then ends later, by itself.
+   * Idempotent.
+   */
+  async close(withinMs = this.#timeoutMs): Promise<void> {
+    this.#closing ??= this.#close(withinMs);
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, withinMs);
+    await Promise.race([this.#closing, late.promise]).finally(() => clearTimeout(timer));
+  }
+
+  /** @internal From the producer: some of the transaction's records are not there. */
+  giveUp(): void {
+    this.#producer.purge();
   }
 
   /** @internal From the client. */
@@ -184,9 +200,10 @@ export class TransactionalProducer {
     if (event.kind === "log" && TROUBLES.has(event.facility)) this.#troubles++;
   }
 
-  async #close(): Promise<void> {
-    if ((this.#state === "open" || this.#state === "failed") && this.#producer.fatal === undefined) {
-      await this.#thread.call({ kind: "abort" }, this.#timeoutMs).catch(() => undefined);
+  async #close(withinMs: number): Promise<void> {
+    const open = this.#state === "open" || this.#state === "failed";
+    if (open && withinMs > 0 && this.#producer.fatal === undefined) {
+      await this.#call({ kind: "abort" }, Math.min(withinMs, this.#timeoutMs)).catch(() => undefined);
     }
     await this.#thread.close();
     await this.#producer.close(0);
@@ -208,6 +225,11 @@ export class TransactionalProducer {
       "defect",
       `${call}: the transactional producer is ${this.#state}, not ${states.join(" or ")}`,
     );
+  }
+
+  /** Was every request since `begin` sent once? */
+  get #quiet(): boolean {
+    return this.#troubles === this.#troublesBefore;
   }
 
   #fail(reason: string): void {
@@ -233,6 +255,11 @@ function failure(
   { message, err }: TransactionRefusal,
 ): TransactionError {
   return new TransactionError(remedy, `${call}: ${message}`, err);
+}
+
+/** Did no broker refuse it? librdkafka's own numbers are negative. */
+function isUnanswered({ err }: TransactionRefusal): boolean {
+  return err < 0 || err === ERROR.requestTimedOut;
 }
 
 const SHORTEST_MS = 1_000;

@@ -17,7 +17,7 @@ export function transactionContract({ withTopic, check }: ContractStage, takenBa
     for (const at of [0, 1, 2])
       await transactions.commit([numberedOne(topic, 100 + at)], after(taken.slice(0, at + 1)));
     await transactions.commit([], after(taken.slice(0, 4)));
-    await transactions.close();
+    await transactions.close(5_000);
     await first.subscription.close();
     const second = await join(bus, { group, topics: [topic] });
     const numbers = (await takeCount(second.subscription, 3)).map(({ value }) => Number(textOf(value)));
@@ -36,7 +36,7 @@ export function transactionContract({ withTopic, check }: ContractStage, takenBa
     expect(await rejection(transactions.rehearse([huge]))).toMatchObject({ code: "record_too_large" });
     await transactions.rehearse([numberedOne(topic, REHEARSED)]);
     await transactions.commit([numberedOne(topic, LAST)], after(taken.slice(0, 1)));
-    await transactions.close();
+    await transactions.close(5_000);
     expect(await rejection(transactions.commit([], after(taken)))).toMatchObject({ code: "closed" });
     await first.subscription.close();
     const second = await join(bus, { group, topics: [topic] });

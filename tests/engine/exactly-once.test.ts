@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { GiveUp, handler } from "../../runtime/index.ts";
 import { CauceError } from "../../runtime/ground/errors.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
+import type { Processed } from "../../runtime/engine/process.ts";
 import { MemoryBroker } from "../../runtime/bus/memory.ts";
 import { committedTotal, doubled, numbers, RecordingStore, stage, until } from "./stage.ts";
 
@@ -77,14 +78,41 @@ test("one output that is too large is found among many and buried alone", async 
   expect(store.buried.map(({ cause }) => cause)).toEqual(["record_too_large"]);
 });
 
+test("a message is told of as settled once its transaction is committed, not before", async () => {
+  const broker = new MemoryBroker();
+  const told: number[] = [];
+  const toldAtTries: number[] = [];
+  let failures = 3;
+  broker.failTransaction = () => {
+    toldAtTries.push(told.length);
+    return failures-- > 0 ? new CauceError("broker", "taken back", { retryable: true }) : null;
+  };
+  const tested = doubling();
+  const settled = ({ envelope }: Processed) => void told.push(envelope.delivery);
+  const at = await stage(tested, { broker, settled });
+  await at.send({ id: "a", n: 1 });
+  await at.settled(1);
+  expect(toldAtTries).toEqual([0, 0, 0, 0]);
+  expect(valuesOf(broker)).toEqual([2]);
+  await at.consumer.stop(5_000);
+  expect(told.length).toBe(1);
+});
+
+test("a message whose output is too large for the broker is told of as dead, never as done", async () => {
+  const at = await stage(doubling());
+  await at.send({ id: "a", n: 15 });
+  expect((await at.settled(1)).map(({ kind }) => kind)).toEqual(["dead"]);
+});
+
 test("what was made for a partition that is lost meanwhile is dropped, and its next owner makes it", async () => {
   const broker = new MemoryBroker();
   let open = false;
   broker.failTransaction = () => (open ? null : new CauceError("broker", "away", { retryable: true }));
-  const tested = doubling();
+  const runs: number[] = [];
+  const tested = doubling(runs);
   const first = await stage(tested, { broker });
   await send(first, 100);
-  await first.settled(count);
+  await until(() => runs.length === count);
   for (const member of broker.group("test.doubling").members) member.lose();
   await first.consumer.stop(0);
   open = true;

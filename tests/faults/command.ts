@@ -17,6 +17,7 @@ import { messageCases } from "./message-cases.ts";
 import { mockCases } from "./mock-cases.ts";
 import { networkCases } from "./network-cases.ts";
 import { runCases, type Ran } from "./pool.ts";
+import { onceCases } from "./once-cases.ts";
 import { findServices } from "./quick.ts";
 import { scheduleCases } from "./schedule-cases.ts";
 import { storageCases } from "./storage-cases.ts";
@@ -61,6 +62,7 @@ function chosen(wanted: readonly string[]): readonly FaultCase[] {
     ...failpointCases,
     ...fenceCases,
     ...killCases,
+    ...onceCases,
     ...topicCases,
     ...networkCases,
     ...storageCases,

@@ -3,6 +3,7 @@
  *
  * In: a prefix, an admin. Out: whether an offset is covered. Never here: the engine's own memory.
  */
+import type { Bus } from "../../runtime/bus/bus.ts";
 import { readFinishedAbove } from "../../runtime/engine/commit-metadata.ts";
 import type { Run } from "../../runtime/engine/frontier.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
@@ -47,6 +48,31 @@ export async function readCommitted(from: {
       );
     },
   };
+}
+
+/**
+ * Does no record of the pipeline wait for its commit? `onMid`: what was seen of the middle topic, where transactions write it. Behind
+ * the last message lie their control records then, which nobody's commit ever passes.
+ */
+export async function allCommitted(from: {
+  readonly prefix: string;
+  readonly admin: Admin;
+  readonly bus: Bus;
+  readonly onMid: readonly { readonly partition: number; readonly offset: number }[] | undefined;
+}): Promise<boolean> {
+  const { topics, handlers } = pipeline(from);
+  const groups = handlers.map((handler) => {
+    const { group, retryTopic } = namesFor(from.prefix, handler);
+    return { group, topics: [handler.on.name, retryTopic] };
+  });
+  const waiting = (await from.bus.backlog(groups)).filter(({ records }) => records > 0);
+  const { onMid } = from;
+  if (waiting.length === 0 || onMid === undefined) return waiting.length === 0;
+  const committed = await readCommitted(from);
+  return (
+    waiting.every(({ topic }) => topic === topics.mid.name) &&
+    onMid.every(({ partition, offset }) => committed.covers(topics.mid.name, partition, offset))
+  );
 }
 
 /** The text says itself of which log it tells; here nobody has made the topic anew. */

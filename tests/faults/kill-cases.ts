@@ -9,8 +9,8 @@ import { FaultRun, type RunOptions, type RunVerdict } from "./run.ts";
 const WORKERS = 3;
 
 /** `kills` times: a worker chosen by chance is killed after a time chosen by chance, and another one starts. */
-async function randomKills(
-  services: Services,
+export async function randomKills(
+  services: RunOptions,
   { kills, leastMessages }: { kills: number; leastMessages: number },
 ): Promise<RunVerdict> {
   return await underLoad(services, leastMessages, async (run) => {

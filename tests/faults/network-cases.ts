@@ -3,47 +3,31 @@
  *
  * In: Postgres; the broker is started here. Out: cases. Never here: the proxy's own ways.
  */
-import { type OwnKafkaBroker, startKafka } from "../services/kafka.ts";
-import { freePort } from "../services/port.ts";
+import { type BehindProxy, startBehind } from "./behind-proxy.ts";
 import type { FaultCase, Services } from "./case.ts";
 import { underLoad } from "./kill-cases.ts";
 import { TcpProxy } from "./proxy.ts";
 import type { RunVerdict } from "./run.ts";
 
-interface Network {
-  readonly broker: OwnKafkaBroker;
-  readonly proxy: TcpProxy;
-}
+type Network = BehindProxy<TcpProxy>;
 
 const LEAST_MESSAGES = 1_000;
 
-/** A broker that tells its clients the proxy's address where they come by the proxy. */
 async function behindProxy(
   { databaseUrl }: Services,
   harm: (network: Network) => Promise<void>,
 ): Promise<RunVerdict> {
-  const [direct, behind, controller, front] = [freePort(), freePort(), freePort(), freePort()];
-  const at = (port: number) => `127.0.0.1:${port}`;
-  const proxy = await TcpProxy.listen({ port: front, target: behind });
-  const broker = await startKafka({
-    settings: {
-      listeners: `PLAINTEXT://${at(direct)},PROXIED://${at(behind)},CONTROLLER://${at(controller)}`,
-      "advertised.listeners": `PLAINTEXT://${at(direct)},PROXIED://${at(front)}`,
-      "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
-      "controller.quorum.voters": `1@${at(controller)}`,
-    },
-  });
+  const network = await startBehind((ports) => TcpProxy.listen(ports));
   const options = {
-    brokers: at(direct),
-    workerBrokers: at(front),
+    brokers: network.direct,
+    workerBrokers: network.proxied,
     databaseUrl,
     mayRepeat: "when in doubt",
   } as const;
   try {
-    return await underLoad(options, LEAST_MESSAGES, () => harm({ broker, proxy }));
+    return await underLoad(options, LEAST_MESSAGES, () => harm(network));
   } finally {
-    await proxy.close();
-    await broker.stop();
+    await network.stop();
   }
 }
 

@@ -32,20 +32,26 @@ export interface Pipeline {
   readonly application: Application;
 }
 
-/** With `hold`, every fifth message of each key fails once on the first hop, and none of its key may pass it. */
+/**
+ * With `hold`, every fifth message of each key fails once on the first hop, and none of its key may pass it. With `once`, outputs
+ * and offsets of both hops go in transactions.
+ */
 export function pipeline({
   prefix,
   worker = "",
   hold = false,
+  once = false,
 }: {
   prefix: string;
   worker?: string;
   hold?: boolean;
+  once?: boolean;
 }): Pipeline {
   const topics = topicsOf(prefix);
   const common = {
     order: { by: "key", whileRetrying: hold ? "hold" : "skip" },
     concurrency: 32,
+    guarantee: once ? "exactly-once" : "at-least-once",
     retry: [[Error, { attempts: 10, delay: "constant", base: `${ROW_DELAY_MS}ms`, jitter: 0 }]],
   } as const;
   const first = handler({

@@ -7,6 +7,7 @@ import type { Sighting } from "cauce/testing";
 import type { Bus, IncomingRecord, Subscription } from "../../runtime/bus/bus.ts";
 import { readEnvelope } from "../../runtime/engine/envelope.ts";
 import { join } from "../bus/owner.ts";
+import { markOf, publishMarks } from "../bus/whole-topic.ts";
 import type { Numbered } from "./pipeline.ts";
 
 export interface Seen extends Sighting {
@@ -18,17 +19,23 @@ export interface Seen extends Sighting {
 export class TopicReader {
   readonly sightings: Seen[] = [];
   readonly ids = new Set<string>();
+  /** Of all marks that lie behind what was read. */
+  readonly #marks = new Set<string>();
+  readonly #topic: string;
+  readonly #partitions: number;
   readonly #subscription: Subscription;
   readonly #looks = new Set<() => void>();
   readonly #loop: Promise<void>;
 
   static async open(bus: Bus, topic: string): Promise<TopicReader> {
-    const { subscription } = await join(bus, { group: `reader-${topic}`, topics: [topic] });
-    return new TopicReader(subscription);
+    const { subscription, owner } = await join(bus, { group: `reader-${topic}`, topics: [topic] });
+    return new TopicReader({ topic, subscription, partitions: owner.owned.size });
   }
 
-  private constructor(subscription: Subscription) {
-    this.#subscription = subscription;
+  private constructor(of: { topic: string; subscription: Subscription; partitions: number }) {
+    this.#topic = of.topic;
+    this.#partitions = of.partitions;
+    this.#subscription = of.subscription;
     this.#loop = this.#read();
   }
 
@@ -47,6 +54,12 @@ export class TopicReader {
     });
   }
 
+  /** Resolves once everything was read that lies on the topic now: a repeat may lie behind the last message that is waited for. */
+  async toTheEnd(bus: Bus, withinMs: number): Promise<void> {
+    const marks = await publishMarks(bus, { topic: this.#topic, partitions: this.#partitions });
+    await this.until("the end", () => marks.isSubsetOf(this.#marks), withinMs);
+  }
+
   async close(): Promise<void> {
     await this.#subscription.close();
     await this.#loop;
@@ -57,6 +70,11 @@ export class TopicReader {
       const records = await this.#subscription.take(500);
       if (records.length === 0) return;
       for (const record of records) {
+        const mark = markOf(record);
+        if (mark !== null) {
+          this.#marks.add(mark);
+          continue;
+        }
         const sighting = seen(record);
         this.sightings.push(sighting);
         this.ids.add(sighting.id);

@@ -8,11 +8,11 @@ import { CauceError } from "cauce";
 import type { Bus } from "../../runtime/bus/bus.ts";
 import { createKafkaBus } from "../../runtime/bus/kafka.ts";
 import { recordOf } from "../../runtime/engine/emit.ts";
-import { namesFor } from "../../runtime/engine/names.ts";
 import { topicPlans } from "../../runtime/main/topic-plans.ts";
 import { Admin } from "../../runtime/kafka/index.ts";
 import { testLibrary } from "../kafka/library.ts";
 import { count, eventually, sql } from "../system/stage.ts";
+import { allCommitted } from "./committed.ts";
 import { Fleet } from "./fleet.ts";
 import { idsOf, numbered, pipeline, ROW_DELAY_MS } from "./pipeline.ts";
 import { TopicReader, type Seen } from "./reader.ts";
@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly workerDatabaseUrl?: string;
   /** Do keys wait while one of their messages does? Then every message of a key that nobody delays is part of its order. */
   readonly hold?: boolean;
+  /** Do outputs and offsets go in transactions? Then nothing is repeated but what a row was published for twice. */
+  readonly once?: boolean;
   /** Further librdkafka properties of the workers. */
   readonly kafka?: Readonly<Record<string, string>>;
   /**
@@ -141,14 +143,11 @@ export class FaultRun {
     const { output, dead: letters } = this.#readers;
     await output.until("all outputs", () => outputs.every((id) => output.ids.has(id)), withinMs);
     await letters.until("all dead letters", () => dead.every((id) => letters.ids.has(id)), withinMs);
-    await eventually("no record waits for its commit", async () => {
-      const { handlers } = pipeline({ prefix: this.prefix });
-      const groups = handlers.map((handler) => {
-        const { group, retryTopic } = namesFor(this.prefix, handler);
-        return { group, topics: [handler.on.name, retryTopic] };
-      });
-      return (await this.bus.backlog(groups)).every(({ records }) => records === 0);
-    });
+    const onMid = this.#options.once === true ? this.#readers.mid.sightings : undefined;
+    const where = { prefix: this.prefix, admin: this.#admin, bus: this.bus, onMid };
+    await eventually("no record waits for its commit", () => allCommitted(where));
+    if (onMid !== undefined)
+      await Promise.all([output, letters].map((reader) => reader.toTheEnd(this.bus, withinMs)));
     await eventually("no row waits", async () => (await this.#rows("scheduled")) === 0);
     await eventually("no key is held back", async () => (await this.#rows("fence")) === 0);
   }
@@ -160,6 +159,7 @@ export class FaultRun {
     const { mid, output, dead } = this.#readers;
     const alive = this.#sent.filter(({ n }) => numbered(n).kind !== "dead");
     const died = this.#sent.filter(({ n }) => numbered(n).kind === "dead");
+    const { once = false, mayRepeat } = this.#options;
     const verdicts: readonly (readonly [string, Verdict])[] = [
       [
         "mid",
@@ -169,6 +169,7 @@ export class FaultRun {
           fired: await this.#fired(),
           rules: {
             leastSuccesses: acknowledged(alive),
+            gapless: !once,
             mayRepeat: (again, earlier) => this.#mayRepeatMid(again, earlier),
           },
         }),
@@ -180,6 +181,7 @@ export class FaultRun {
           sightings: output.sightings,
           rules: {
             leastSuccesses: acknowledged(alive),
+            gapless: !once,
             mayRepeat: (again, earlier) => this.#mayRepeatOutput(again, earlier),
           },
         }),
@@ -191,7 +193,8 @@ export class FaultRun {
           sightings: dead.sightings,
           rules: {
             leastSuccesses: acknowledged(died),
-            mayRepeat: () => this.fleet.deaths.size > 0 || this.#options.mayRepeat === "when in doubt",
+            gapless: !once,
+            mayRepeat: () => !once && (this.fleet.deaths.size > 0 || mayRepeat === "when in doubt"),
           },
         }),
       ],
@@ -241,6 +244,7 @@ export class FaultRun {
     if (this.#options.mayRepeat === "when in doubt") return true;
     // Behind a row the input is another record; any death may have repeated it.
     if (value.kind !== "plain" || this.#options.hold === true) return this.fleet.deaths.size > 0;
+    if (this.#options.once === true) return false;
     const death = this.fleet.deaths.get(earlier.at(-1)?.value.way[0] ?? "");
     const sent = this.#sent[Number(value.id.slice(2))];
     const { input } = pipeline({ prefix: this.prefix }).topics;
@@ -253,6 +257,7 @@ export class FaultRun {
   #mayRepeatOutput({ value }: Seen, earlier: readonly Seen[]): boolean {
     if (this.#options.mayRepeat === "when in doubt") return true;
     if (value.kind !== "plain" || this.#options.hold === true) return this.fleet.deaths.size > 0;
+    if (this.#options.once === true) return false;
     const ofSameInput = earlier.filter((seen) => seen.value.way[0] === value.way[0]);
     const last = ofSameInput.at(-1);
     if (last === undefined) return true;

@@ -1,7 +1,7 @@
 /**
  * One worker of a fault run: the pipeline as a project of its own, started as `cauce handlers` starts any.
  *
- * In: PREFIX, WORKER, optionally HOLD and DIE_AT=point:visit, and the runtime's settings. Out: the line `ready`. Ends cleanly on
+ * In: PREFIX, WORKER, optionally HOLD, ONCE and DIE_AT=point:visit, and the runtime's settings. Out: the line `ready`. Ends cleanly on
  * SIGTERM, and at once when its parent is gone. Never here: judging.
  */
 import { FAILPOINTS, dieAt } from "cauce/testing";
@@ -14,11 +14,11 @@ const READY_LOOK_MS = 20;
 if (import.meta.main) process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { PREFIX: prefix = "", WORKER: worker = "", DIE_AT: fault, HOLD: hold } = process.env;
+  const { PREFIX: prefix = "", WORKER: worker = "", DIE_AT: fault, HOLD: hold, ONCE: once } = process.env;
   // The parent holds the other end: however it ended, so do we.
   process.stdin.on("end", () => process.exit(1)).resume();
   if (fault !== undefined) arm(fault);
-  const { handlers, application } = pipeline({ prefix, worker, hold: hold === "yes" });
+  const { handlers, application } = pipeline({ prefix, worker, hold: hold === "yes", once: once === "yes" });
   const stop = new AbortController();
   const stopped = Promise.withResolvers<void>();
   process.once("SIGTERM", () => {

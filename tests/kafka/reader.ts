@@ -4,7 +4,9 @@
  * In: where and what to read. Out: a consumer with the partitions it was told of. Never here: the bus.
  */
 import type { BusTrouble, IncomingRecord, TopicPartition } from "../../runtime/bus/bus.ts";
+import { CauceError } from "../../runtime/ground/errors.ts";
 import {
+  type Admin,
   type ClientConfig,
   Consumer,
   type ConsumerOptions,
@@ -59,4 +61,19 @@ export async function joinAs(options: {
       return records;
     },
   };
+}
+
+/** What a group has committed of a partition, once no transaction on it is pending. */
+export async function settledOffset(
+  admin: Admin,
+  { group, topic, partition = 0 }: { group: string; topic: string; partition?: number },
+): Promise<number | undefined> {
+  for (;;) {
+    try {
+      const [found] = await admin.committedOffsets(group, [{ topic, partition }]);
+      return found?.offset;
+    } catch (error) {
+      if (!(error instanceof CauceError) || !error.retryable) throw error;
+    }
+  }
 }

@@ -189,6 +189,24 @@ describe("transactions on the mock cluster", () => {
     await producer.abort();
   }, 30_000);
 
+  for (const withinMs of [0, 200]) {
+    test(`closes within the ${withinMs} ms of its caller while no broker answers, whatever librdkafka waits for`, async () => {
+      const topic = newTopic();
+      const [busy, begun] = [await newProducer(), await newProducer()];
+      for (const producer of [busy, begun]) {
+        await producer.begin();
+        await producer.produce([record(topic, "v")]);
+      }
+      cluster.brokerDown();
+      const ended = rejection(busy.commit());
+      const startedMs = performance.now();
+      await Promise.all([busy.close(withinMs), begun.close(withinMs)]);
+      expect(performance.now() - startedMs).toBeLessThan(withinMs + 1_500);
+      cluster.brokerUp();
+      await ended;
+    }, 30_000);
+  }
+
   test("waits out what the coordinator refuses for a moment", async () => {
     const topic = newTopic();
     const producer = await newProducer();
