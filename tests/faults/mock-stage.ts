@@ -48,7 +48,14 @@ export const straight = handler({
 });
 
 export function mockNumbered(n: number): Value {
-  return { id: `m-${n}`, key: `k${n % KEYS}`, seq: Math.floor(n / KEYS), kind: "plain", way: [] };
+  return {
+    id: `m-${n}`,
+    key: `k${n % KEYS}`,
+    seq: Math.floor(n / KEYS),
+    kind: "plain",
+    way: [],
+    attempts: [],
+  };
 }
 
 export interface LogLine extends LogFields {

@@ -17,6 +17,8 @@ export const Numbered = v.looseObject({
   kind: v.picklist(["plain", "retried", "delayed", "dead"]),
   /** Who ran it, hop by hop. */
   way: v.array(v.string()),
+  /** At which attempt it got through, hop by hop. */
+  attempts: v.array(v.number()),
 });
 export type Numbered = v.InferOutput<typeof Numbered>;
 
@@ -65,7 +67,7 @@ export function pipeline({
       if (value.kind === "retried" && delivery === 0) throw new Error("this one comes again");
       if (hold && (value.seq + Number(value.key.slice(1))) % 5 === 0 && attempt === 1)
         throw new Error("this one holds its key");
-      const next = { ...value, way: [...value.way, worker] };
+      const next = passed(value, worker, attempt);
       return value.kind === "delayed" ? out.mid(next, { after: `${ROW_DELAY_MS}ms` }) : out.mid(next);
     },
   });
@@ -74,9 +76,9 @@ export function pipeline({
     name: "second",
     on: topics.mid,
     out: { output: topics.output },
-    async handle({ value }, { out }) {
+    async handle({ value, attempt }, { out }) {
       await pause(systemClock, Math.random() * LONGEST_WORK_MS);
-      return out.output({ ...value, way: [...value.way, worker] });
+      return out.output(passed(value, worker, attempt));
     },
   });
   return {
@@ -88,6 +90,15 @@ export function pipeline({
       start: () => Promise.resolve({ deps: {}, close: () => Promise.resolve() }),
     }),
   };
+}
+
+function passed(value: Numbered, worker: string, attempt: number): Numbered {
+  return { ...value, way: [...value.way, worker], attempts: [...value.attempts, attempt] };
+}
+
+/** Messages fail by themselves once at most, on the first hop; a higher attempt was spent on somebody else's failure. */
+export function spentTooMany({ kind, attempts: [first = 1, ...later] }: Numbered, hold: boolean): boolean {
+  return first > (kind === "retried" || hold ? 2 : 1) || later.some((attempt) => attempt > 1);
 }
 
 function topicsOf(prefix: string) {
@@ -111,5 +122,5 @@ const KEYS = 40;
 export function numbered(n: number): Numbered {
   const key = n % KEYS;
   const kind = key === 3 ? "retried" : key === 5 ? "delayed" : key === 7 ? "dead" : "plain";
-  return { id: `m-${n}`, key: `k${key}`, seq: Math.floor(n / KEYS), kind, way: [] };
+  return { id: `m-${n}`, key: `k${key}`, seq: Math.floor(n / KEYS), kind, way: [], attempts: [] };
 }

@@ -14,7 +14,7 @@ import { testLibrary } from "../kafka/library.ts";
 import { count, eventually, sql } from "../system/stage.ts";
 import { allCommitted } from "./committed.ts";
 import { Fleet } from "./fleet.ts";
-import { idsOf, numbered, pipeline, ROW_DELAY_MS } from "./pipeline.ts";
+import { idsOf, numbered, pipeline, ROW_DELAY_MS, spentTooMany } from "./pipeline.ts";
 import { TopicReader, type Seen } from "./reader.ts";
 
 export interface RunOptions {
@@ -200,11 +200,15 @@ export class FaultRun {
       ],
     ];
     const rows = await this.#rows("dead_letters");
+    const spent = output.sightings.filter(({ value }) => spentTooMany(value, this.#options.hold === true));
     const complaints = [
       stuck,
       ...verdicts
         .filter(([, { passed }]) => !passed)
         .map(([name, verdict]) => `${name}: ${describeAnomalies(verdict)}`),
+      spent.length === 0
+        ? ""
+        : `attempts were spent on what was no failure of ${spent.length} messages (${spent[0]?.id})`,
       rows >= acknowledged(died) && rows <= died.length ? "" : `${rows} rows for ${died.length} dead letters`,
     ].filter((complaint) => complaint !== "");
     return {

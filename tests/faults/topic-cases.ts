@@ -67,7 +67,7 @@ async function changed({ brokers }: Services): Promise<RunVerdict> {
     bus.publish(
       Array.from({ length: MESSAGES }, (_, at) => {
         const id = `m-${from + at}`;
-        const value = { id, key: `k${at % 20}`, seq: from + at, kind: "plain", way: [] };
+        const value = { id, key: `k${at % 20}`, seq: from + at, kind: "plain", way: [], attempts: [] };
         return { topic: name, key: bytes(value.key), value: bytes(JSON.stringify(value)), headers: [] };
       }),
     );
