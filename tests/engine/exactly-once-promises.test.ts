@@ -8,11 +8,12 @@ import { join } from "node:path";
 import type { Bus, IncomingRecord } from "../../runtime/bus/bus.ts";
 import { createKafkaBus } from "../../runtime/bus/kafka.ts";
 import { readEnvelope } from "../../runtime/engine/envelope.ts";
-import { armFailpoints } from "../../runtime/ground/failpoint.ts";
 import { handler } from "../../runtime/index.ts";
 import { Admin, type Library } from "../../runtime/kafka/index.ts";
 import { bytes, textOf } from "../bus/owner.ts";
 import { wholeTopic } from "../bus/whole-topic.ts";
+import { startBehind } from "../faults/behind-proxy.ts";
+import { RequestProxy } from "../faults/request-proxy.ts";
 import { settledOffset } from "../kafka/reader.ts";
 import { testLibrary } from "../kafka/library.ts";
 import { sharedKafka } from "../services/kafka.ts";
@@ -173,12 +174,17 @@ test("`transaction.timeout.ms` ≤ 10 s, whatever else is configured: a dead pro
 
 test("opened only when the handlers are done", async () => {
   const said: string[] = [];
-  const end = armFailpoints((point) => {
-    if (point.startsWith("transaction.")) said.push(point);
+  const behind = await startBehind((ports) => RequestProxy.listen(ports));
+  // A broker opens a transaction when it hears of its first partition.
+  const opened = behind.proxy.holdNext("addPartitionsToTxn").then((held) => {
+    said.push("opened");
+    return held.release();
   });
   const gate = Promise.withResolvers<void>();
   const stage = await onceStage({
     messages: 10,
+    brokers: behind.direct,
+    workerBrokers: behind.proxied,
     handler: ({ from, passed }) =>
       handler({
         name: "passing",
@@ -197,13 +203,11 @@ test("opened only when the handlers are done", async () => {
       }),
   });
   await stage.until(() => stage.settled.length === 10);
-  end();
+  await opened;
+  expect(said).toEqual([...Array<string>(10).fill("run"), ...Array<string>(10).fill("done"), "opened"]);
   await stage.close();
-  const firstTransaction = said.indexOf("transaction.before");
-  const runsBefore = said.slice(0, firstTransaction);
-  expect(runsBefore.filter((word) => word === "run").length).toBe(10);
-  expect(runsBefore.filter((word) => word === "done").length).toBe(10);
-}, 60_000);
+  await behind.stop();
+}, 90_000);
 
 test("rows are committed first, then the transaction: nothing atomic spans Kafka and Postgres", () => {
   expect(story.atDeath.rows.length).toBeGreaterThan(0);

@@ -14,7 +14,8 @@ coordinator of 14: one process on librdkafka's mock cluster, whose answers can b
 hops; some are retried, some delayed, some die. One auditor (\`runtime/testing/auditor.ts\`) reads every topic from its beginning and
 recomputes what must be there: nothing acknowledged is lost, the ids are right, keys are in order, no offset is missing, nothing
 fires early, lag and schedule are empty at the end. A repeat is allowed only under the same id, and after a \`kill -9\` only where no
-acknowledged commit, bitmap included, covered its input. A run with too few successes fails.
+acknowledged commit, bitmap included, covered its input. In runs named "exactly once" a message that went straight through may not
+be there twice at all, for a reader of committed records. A run with too few successes fails.
 
 \`repeats\` counts records beyond the first of their message on all watched topics; they are allowed ones where the verdict is clean.
 

@@ -7,7 +7,7 @@
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 
 /** Kafka's numbers for the requests that are held. */
-export const REQUEST = { txnOffsetCommit: 28, endTxn: 26 } as const;
+export const REQUEST = { addPartitionsToTxn: 24, endTxn: 26, txnOffsetCommit: 28 } as const;
 export type HeldRequest = keyof typeof REQUEST;
 
 /** A request that has not reached the broker. What its client sends after it on this connection waits behind it. */
