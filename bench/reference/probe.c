@@ -47,7 +47,12 @@ static rd_kafka_queue_t *listen_to(const char *brokers, const char *topic) {
   rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(partitions);
   for (int p = 0; p < partitions; p++) {
     int64_t low, high;
-    err = rd_kafka_query_watermark_offsets(consumer, topic, p, &low, &high, 10000);
+    // A topic that was just made may have no leader yet.
+    for (int tries = 0; tries < 100; tries++) {
+      err = rd_kafka_query_watermark_offsets(consumer, topic, p, &low, &high, 10000);
+      if (!err) break;
+      usleep(100000);
+    }
     if (err) FAIL("watermarks: %s", rd_kafka_err2str(err));
     rd_kafka_topic_partition_list_add(all, topic, p)->offset = high;
   }
