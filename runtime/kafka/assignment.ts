@@ -118,6 +118,9 @@ export class Assignment {
       this.#committable.add(key);
       this.#partitions.set(key, { topic, partition });
     }
+    // librdkafka remembers across assignments that a partition was paused; its new owner has paused nothing.
+    const { library, client } = this.#options.pump;
+    withList(library, ours, (list) => library.native.rd_kafka_resume_partitions(client, list));
     this.#wakeBrokers();
     this.#everAssigned = true;
     if (!this.#closing) assigned(ours);

@@ -137,6 +137,23 @@ export function ownershipContract({ open, withTopic, check }: ContractStage): vo
     never.resolve();
   });
 
+  check("a partition that was paused, left and came back is not paused any more", async () => {
+    const { bus, topic, group } = await withTopic(2);
+    const first = await join(bus, { group, topics: [topic] });
+    first.subscription.pause([...first.owner.owned.values()]);
+    const second = await join(await open(), { group, topics: [topic] });
+    await second.owner.until(({ owned }) => owned.size === 1);
+    const [left] = second.owner.owned.values();
+    await second.subscription.close();
+    await first.owner.until(({ owned }) => owned.size === 2);
+    const positions = [...(await bus.publish(numbered(topic, 40)))];
+    const count = positions.filter(
+      (position) => nameOf(position) === nameOf(left ?? { topic, partition: -1 }),
+    );
+    const taken = await takeCount(first.subscription, count.length);
+    expect(taken.every((record) => record.partition === left?.partition)).toBe(true);
+  });
+
   check("gives a leaving member's partitions to the others", async () => {
     const { bus, topic, group } = await withTopic(2);
     const first = await join(bus, { group, topics: [topic] });

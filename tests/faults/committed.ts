@@ -75,6 +75,32 @@ export async function allCommitted(from: {
   );
 }
 
+/** In words: what waits for its commit, and who is the group that should make it. */
+export async function whereItStands(from: {
+  readonly prefix: string;
+  readonly admin: Admin;
+  readonly bus: Bus;
+}): Promise<string> {
+  const groups = pipeline(from).handlers.map((handler) => {
+    const { group, retryTopic } = namesFor(from.prefix, handler);
+    return { group, topics: [handler.on.name, retryTopic] };
+  });
+  const waiting = (await from.bus.backlog(groups)).filter(({ records }) => records > 0);
+  const described = await from.admin.describeGroups(groups.map(({ group }) => group));
+  return [
+    ...waiting.map(({ topic, partition, records }) => `${topic}/${partition} waits with ${records}`),
+    ...described.map(({ group, state, members }) => {
+      const owners = members.map(({ memberId, partitions }) => {
+        const owned = partitions.map(
+          ({ topic, partition }) => `${topic.split(".").slice(1).join(".")}/${partition}`,
+        );
+        return `${memberId.slice(-8)} has ${owned.join(" ") || "nothing"}`;
+      });
+      return `${group} is ${state}: ${owners.join(", ")}`;
+    }),
+  ].join("; ");
+}
+
 /** The text says itself of which log it tells; here nobody has made the topic anew. */
 function finishedAbove(metadata: string, offset: number): readonly Run[] {
   const bytes = Buffer.from(metadata.split(".")[1] ?? "", "base64");

@@ -12,7 +12,7 @@ import { topicPlans } from "../../runtime/main/topic-plans.ts";
 import { Admin } from "../../runtime/kafka/index.ts";
 import { testLibrary } from "../kafka/library.ts";
 import { count, eventually, sql } from "../system/stage.ts";
-import { allCommitted } from "./committed.ts";
+import { allCommitted, whereItStands } from "./committed.ts";
 import { Fleet } from "./fleet.ts";
 import { idsOf, numbered, pipeline, ROW_DELAY_MS, spentTooMany } from "./pipeline.ts";
 import { TopicReader, type Seen } from "./reader.ts";
@@ -155,7 +155,11 @@ export class FaultRun {
   /** Judges each topic. A run that is not through is judged as it is. */
   async verdict(): Promise<RunVerdict> {
     let stuck = "";
-    await this.finished().catch((error: unknown) => (stuck = `${String(error)}; `));
+    try {
+      await this.finished();
+    } catch (error) {
+      stuck = `${String(error)}; ${await whereItStands({ prefix: this.prefix, admin: this.#admin, bus: this.bus })}`;
+    }
     const { mid, output, dead } = this.#readers;
     const alive = this.#sent.filter(({ n }) => numbered(n).kind !== "dead");
     const died = this.#sent.filter(({ n }) => numbered(n).kind === "dead");
