@@ -12,9 +12,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { ChildOptions } from "./harness/child.ts";
-import { bunHop, type Hop, measureHop } from "./harness/hop.ts";
+import { type Hop, measureHop } from "./harness/hop.ts";
 import { openStage } from "./harness/stage.ts";
-import { runtimeHop } from "./measure/json-hop.ts";
+import { bindingHop } from "./measure/consume-produce.ts";
+import { BARE_LOOP, runtimeHop } from "./measure/json-hop.ts";
 
 const LISTED = 25;
 /** Clock ticks of /proc/PID/stat on Linux, in ms. */
@@ -24,8 +25,15 @@ const { values, positionals } = parseArgs({
   options: { messages: { type: "string", default: "1000000" } },
   allowPositionals: true,
 });
-const which = positionals[0] ?? "runtime";
+const LOOPS = ["runtime", "bare", "binding"] as const;
+type Loop = (typeof LOOPS)[number];
+const [wanted = "runtime"] = positionals;
+const which = LOOPS.find((loop) => loop === wanted);
 const messages = Number(values.messages);
+if (which === undefined || !(messages > 0)) {
+  process.stderr.write(`which loop? ${LOOPS.join(", ")}; and --messages a number above 0\n`);
+  process.exit(2);
+}
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 const folder = mkdtempSync(join(tmpdir(), "cauce-profile-"));
@@ -48,14 +56,9 @@ try {
 }
 process.exit(0);
 
-async function hopOf(name: string): Promise<{ hop: Hop; close: () => void }> {
-  if (name === "runtime") return runtimeHop(stage, "key");
-  const file = join(import.meta.dir, "reference", name === "bare" ? "bare-loop.ts" : "binding-loop.ts");
-  const hop: Hop =
-    name === "bare"
-      ? { title: name, start: bunHop(file), added: 1, ids: { derivedFor: "next" }, variant: "enveloped" }
-      : { title: name, start: bunHop(file), added: 0, variant: "forwarded" };
-  return { hop, close: () => undefined };
+async function hopOf(loop: Loop): Promise<{ hop: Hop; close: () => void }> {
+  if (loop === "runtime") return runtimeHop(stage, "key");
+  return { hop: loop === "bare" ? BARE_LOOP : bindingHop("forwarded", false), close: () => undefined };
 }
 
 function profiled(hop: Hop): Hop {

@@ -46,14 +46,7 @@ function compare(options: {
     const input = await stage.fillTopic({ messages: Math.round(MESSAGES[bytes] * share), bytes, headers });
     const pairs = await interleave(stage.pairs, {
       reference: () => measureHop(stage, input, cLoop(headers === 0 ? "bytes" : "headers")),
-      ours: () =>
-        measureHop(stage, input, {
-          title: "binding",
-          start: bunHop(loop),
-          added: 0,
-          variant: ours,
-          ...(headers > 0 && { ids: "kept" }),
-        }),
+      ours: () => measureHop(stage, input, bindingHop(ours, headers > 0)),
     });
     await stage.dropTopics(input.topic);
     return pairs.map((pair) => ({
@@ -61,6 +54,11 @@ function compare(options: {
       faults: pair.reference.faults + pair.ours.faults,
     }));
   });
+}
+
+/** The binding's loop as a hop. */
+export function bindingHop(variant: "forwarded" | "rebuilt", withHeaders: boolean): Hop {
+  return { title: "binding", start: bunHop(loop), added: 0, variant, ...(withHeaders && { ids: "kept" }) };
 }
 
 /** The C loop as a hop; also the yardstick of other measurements. */

@@ -51,7 +51,8 @@ function compare(options: {
   });
 }
 
-const BARE_LOOP: Hop = {
+/** What the runtime does for a message that goes well, by hand. */
+export const BARE_LOOP: Hop = {
   title: "bare loop",
   start: bunHop(join(bench, "reference", "bare-loop.ts")),
   added: 1,

@@ -37,11 +37,10 @@ export const drain: Measurement = {
     for (let pair = 0; pair < stage.pairs; pair++) {
       const c = await produceRate(stage);
       // Whoever comes second meets a warmer machine: in turns.
-      const order = pair % 2 === 0 ? (["loop", "runtime"] as const) : (["runtime", "loop"] as const);
-      const rates = new Map<string, Rate>();
-      for (const kind of order) rates.set(kind, await drainAnew(stage, topic, kind));
-      const loop = rates.get("loop") ?? NOTHING;
-      const ours = rates.get("runtime") ?? NOTHING;
+      const oursFirst = pair % 2 === 1;
+      const first = await drainAnew(stage, topic, oursFirst ? "runtime" : "loop");
+      const second = await drainAnew(stage, topic, oursFirst ? "loop" : "runtime");
+      const [loop, ours] = oursFirst ? [second, first] : [first, second];
       stage.say(
         `  rows/s: C produces ${c.toFixed(0)}, SQL loop ${loop.rate.toFixed(0)}, scheduler ${ours.rate.toFixed(0)}`,
       );
@@ -50,8 +49,6 @@ export const drain: Measurement = {
     return new Map([["schedule-drain", pairs]]);
   },
 };
-
-const NOTHING: Rate = { rate: NaN, faults: 1 };
 
 /** On a table of its own: what an earlier drain has left in it would slow the later one down. */
 async function drainAnew(stage: Stage, topic: string, kind: "runtime" | "loop"): Promise<Rate> {

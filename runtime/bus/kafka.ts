@@ -98,7 +98,7 @@ class KafkaBus implements Bus {
 
   async ensureTopics(plans: readonly TopicPlan[]): Promise<readonly TopicReport[]> {
     this.#refuseClosed();
-    const admin = await (this.#admin ??= this.#openAdmin());
+    const admin = await this.#opened();
     const create = (missing: readonly TopicPlan[]) => this.#create(admin, missing);
     return ensureTopics({ plans, admin, create, clock: systemClock });
   }
@@ -112,12 +112,11 @@ class KafkaBus implements Bus {
 
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
     this.#refuseClosed();
-    const admin = () => (this.#admin ??= this.#openAdmin());
     const subscription = new KafkaSubscription({
       ...options,
       openMember: (member) => this.#openConsumer(member),
       openProducer: (id, how) => this.#openTransactionalProducer(id, how),
-      committed: async (partitions) => (await admin()).committedOffsets(options.group, partitions),
+      committed: async (partitions) => (await this.#opened()).committedOffsets(options.group, partitions),
       offsetsApart: this.#options.offsetsApart === true,
       // A coordinator has answered: sooner than the next statistics say so.
       joined: () => void (this.#connected = true),
@@ -130,7 +129,7 @@ class KafkaBus implements Bus {
 
   async backlog(groups: readonly GroupTopics[]): Promise<readonly Backlog[]> {
     this.#refuseClosed();
-    return groupBacklogs(await (this.#admin ??= this.#openAdmin()), groups);
+    return groupBacklogs(await this.#opened(), groups);
   }
 
   close(flushMs?: number): Promise<void> {
@@ -189,9 +188,10 @@ class KafkaBus implements Bus {
     });
   }
 
-  #openAdmin(): Promise<Admin> {
+  /** The one admin client, opened when it is first needed. */
+  #opened(): Promise<Admin> {
     const { library, onEvent } = this.#options;
-    return Admin.open({ library, config: this.#common, ...(onEvent ? { onEvent } : {}) });
+    return (this.#admin ??= Admin.open({ library, config: this.#common, ...(onEvent ? { onEvent } : {}) }));
   }
 
   async #create(admin: Admin, plans: readonly TopicPlan[]): Promise<readonly TopicAnswer[]> {

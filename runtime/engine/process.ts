@@ -161,39 +161,22 @@ export function postponed(
   return concluded({ envelope, value: undefined, processing }, outcome, verdict);
 }
 
-/** What a handler gets beside its message. */
+/** What a handler gets beside its message. Its log and its signal are made when they are read. */
 export function contextOf(
   run: Run,
-  processing: Processing,
+  { log, handler, deps }: Processing,
   { out, id }: { readonly out: Emitters<Outputs>; readonly id: string },
 ): Context<Outputs, unknown> {
-  return new RunContext(run, processing, out, id);
-}
-
-/** Its log and its signal are made when they are read. A class: getters of a literal are defined anew for every message. */
-class RunContext implements Context<Outputs, unknown> {
-  readonly deps: unknown;
-  readonly out: Emitters<Outputs>;
-  readonly #run: Run;
-  readonly #processing: Processing;
-  readonly #id: string;
-
-  constructor(run: Run, processing: Processing, out: Emitters<Outputs>, id: string) {
-    this.deps = processing.deps;
-    this.out = out;
-    this.#run = run;
-    this.#processing = processing;
-    this.#id = id;
-  }
-
-  get signal(): AbortSignal {
-    return this.#run.signal;
-  }
-
-  get log(): Log {
-    const { log, handler } = this.#processing;
-    return log.with({ handler: handler.name, message: this.#id });
-  }
+  return {
+    deps,
+    out,
+    get signal() {
+      return run.signal;
+    },
+    get log() {
+      return log.with({ handler: handler.name, message: id });
+    },
+  };
 }
 
 /** What becomes of a message whose handler threw. */

@@ -60,13 +60,18 @@ export class OutgoingTable {
     for (let at = 0; at < last; at++) {
       const record = records[from + at];
       if (record === undefined) return { count: at, bytes };
-      const headers = this.#headersOf(record);
-      const own = headers === null || headers instanceof HeaderBlock ? 0 : headers.length;
-      if ((header + own) * HEADER.size > this.#headers.bytes) {
-        this.#headers = tableOf(2 * (header + own) * HEADER.size); // what was written points into the table before
-        return this.write(records, from, most, topicOf);
+      let more: number;
+      let own = 0;
+      if (record instanceof ForwardedRecord) more = this.#writeForwarded(at, record);
+      else {
+        const { headers } = record;
+        own = headers instanceof HeaderBlock ? 0 : headers.length;
+        if ((header + own) * HEADER.size > this.#headers.bytes) {
+          this.#headers = tableOf(2 * (header + own) * HEADER.size); // what was written points into the table before
+          return this.write(records, from, most, topicOf);
+        }
+        more = this.#writeRecord(at, record, headers, header);
       }
-      const more = this.#writeRecord(at, record, headers, header);
       if (at > 0 && bytes + more > most.bytes) return { count: at, bytes };
       bytes += more;
       header += own;
@@ -80,23 +85,16 @@ export class OutgoingTable {
     this.#held.length = 0;
   }
 
-  /** What of a record is written header by header; null where a block of them goes on unread. */
-  #headersOf(record: ProducedRecord): RecordHeaders | HeaderBlock | null {
-    return record instanceof ForwardedRecord ? null : record.headers;
-  }
-
   /** @returns bytes of key, value and headers, as they are counted against the producer's bound */
   #writeRecord(
     at: number,
-    record: ProducedRecord,
-    headers: RecordHeaders | HeaderBlock | null,
+    { key, value }: ProducedRecord,
+    headers: RecordHeaders | HeaderBlock,
     header: number,
   ): number {
     const { doubles, words } = this.#records;
     const double = (at * OUTGOING.size) / 8;
     const word = (at * OUTGOING.size) / 4;
-    if (record instanceof ForwardedRecord) return this.#writeForwarded(record, double, word);
-    const { key, value } = record;
     doubles[double + OUTGOING.key / 8] = this.#whereIs(key);
     doubles[double + OUTGOING.value / 8] = this.#whereIs(value);
     const keyBytes = key === null ? -1 : key.byteLength;
@@ -104,7 +102,6 @@ export class OutgoingTable {
     words[word + OUTGOING.keyBytes / 4] = keyBytes;
     words[word + OUTGOING.valueBytes / 4] = valueBytes;
     let bytes = Math.max(0, keyBytes) + Math.max(0, valueBytes);
-    if (headers === null) return bytes;
     if (headers instanceof HeaderBlock) {
       doubles[double + OUTGOING.headers / 8] = headers.length === 0 ? 0 : this.#whereIs(headers.bytes);
       words[word + OUTGOING.headerCount / 4] = -headers.length;
@@ -119,8 +116,10 @@ export class OutgoingTable {
     return bytes;
   }
 
-  #writeForwarded(record: ForwardedRecord, double: number, word: number): number {
+  #writeForwarded(at: number, record: ForwardedRecord): number {
     const { doubles, words } = this.#records;
+    const double = (at * OUTGOING.size) / 8;
+    const word = (at * OUTGOING.size) / 4;
     const { address } = record;
     const keyStart = record.word(RECORD.keyStart);
     const valueStart = record.word(RECORD.valueStart);

@@ -144,13 +144,11 @@ export function createRegistry({ clock, mostSeries = 1_000, readMs = 2_000 }: Re
         type: "histogram",
         samples: histogramSamples(series, bounds),
       }));
-      const last = bounds.length - 1; // +Inf
       const seriesOf = (of: Labels) => {
         const one = series.at(of);
         return (value: number) => {
           if (!Number.isFinite(value)) return;
-          let bucket = 0;
-          while (bucket < last && value > (bounds[bucket] ?? Infinity)) bucket++;
+          const bucket = bounds.findIndex((bound) => value <= bound);
           one.counts[bucket] = (one.counts[bucket] ?? 0) + 1;
           one.sum += value;
           one.count += 1;

@@ -48,11 +48,6 @@ export class Journal {
   /** Handler → topic → number. */
   readonly #names = new Map<string, Map<string, number>>();
   #named = 0;
-  #lastNamed: { readonly handler: string; readonly topic: string; readonly number: number } = {
-    handler: "",
-    topic: "",
-    number: -1,
-  };
 
   /** @param slots How many may run at once; what runs beyond it is not written down. */
   constructor(options: { readonly path: string; readonly slots: number; readonly supervised: boolean }) {
@@ -98,16 +93,7 @@ export class Journal {
     this.#free.push(slot);
   }
 
-  /** One handler's messages come in a row. */
   #nameOf(handler: string, topic: string): number {
-    const last = this.#lastNamed;
-    if (last.topic === topic && last.handler === handler) return last.number;
-    const number = this.#numberOf(handler, topic);
-    if (number >= 0) this.#lastNamed = { handler, topic, number };
-    return number;
-  }
-
-  #numberOf(handler: string, topic: string): number {
     const topics = this.#names.get(handler) ?? new Map<string, number>();
     const known = topics.get(topic);
     if (known !== undefined) return known;

@@ -60,12 +60,8 @@ export async function allCommitted(from: {
   readonly bus: Bus;
   readonly onMid: readonly { readonly partition: number; readonly offset: number }[] | undefined;
 }): Promise<boolean> {
-  const { topics, handlers } = pipeline(from);
-  const groups = handlers.map((handler) => {
-    const { group, retryTopic } = namesFor(from.prefix, handler);
-    return { group, topics: [handler.on.name, retryTopic] };
-  });
-  const waiting = (await from.bus.backlog(groups)).filter(({ records }) => records > 0);
+  const { topics } = pipeline(from);
+  const waiting = await waitingFor(from);
   const { onMid } = from;
   if (waiting.length === 0 || onMid === undefined) return waiting.length === 0;
   const committed = await readCommitted(from);
@@ -81,12 +77,8 @@ export async function whereItStands(from: {
   readonly admin: Admin;
   readonly bus: Bus;
 }): Promise<string> {
-  const groups = pipeline(from).handlers.map((handler) => {
-    const { group, retryTopic } = namesFor(from.prefix, handler);
-    return { group, topics: [handler.on.name, retryTopic] };
-  });
-  const waiting = (await from.bus.backlog(groups)).filter(({ records }) => records > 0);
-  const described = await from.admin.describeGroups(groups.map(({ group }) => group));
+  const waiting = await waitingFor(from);
+  const described = await from.admin.describeGroups(groupsOf(from.prefix).map(({ group }) => group));
   return [
     ...waiting.map(({ topic, partition, records }) => `${topic}/${partition} waits with ${records}`),
     ...described.map(({ group, state, members }) => {
@@ -99,6 +91,18 @@ export async function whereItStands(from: {
       return `${group} is ${state}: ${owners.join(", ")}`;
     }),
   ].join("; ");
+}
+
+/** Partitions with records that wait for a commit. */
+async function waitingFor({ prefix, bus }: { readonly prefix: string; readonly bus: Bus }) {
+  return (await bus.backlog(groupsOf(prefix))).filter(({ records }) => records > 0);
+}
+
+function groupsOf(prefix: string) {
+  return pipeline({ prefix }).handlers.map((handler) => {
+    const { group, retryTopic } = namesFor(prefix, handler);
+    return { group, topics: [handler.on.name, retryTopic] };
+  });
 }
 
 /** The text says itself of which log it tells; here nobody has made the topic anew. */

@@ -4,7 +4,8 @@
  * In: where to listen, where to lead to. Out: a proxy whose weather can be changed at any time. What is held back is not
  * lost: it arrives later, as TCP's own repeats would bring it. Never here: Kafka.
  */
-import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { createConnection, type Server, type Socket } from "node:net";
+import { harden, listenOnLoopback } from "./loopback.ts";
 
 export interface Weather {
   /** Every piece of data arrives so much later. */
@@ -28,13 +29,7 @@ export class TcpProxy {
   #weather: Weather = {};
 
   static async listen({ port, target }: { port: number; target: number }): Promise<TcpProxy> {
-    const listening = Promise.withResolvers<void>();
-    const server = createServer();
-    const proxy = new TcpProxy(server, target);
-    server.once("error", listening.reject);
-    server.listen(port, "127.0.0.1", listening.resolve);
-    await listening.promise;
-    return proxy;
+    return new TcpProxy(await listenOnLoopback(port), target);
   }
 
   private constructor(server: Server, target: number) {
@@ -74,9 +69,7 @@ export class TcpProxy {
     const pair = { client, server };
     this.#pairs.add(pair);
     for (const socket of [client, server]) {
-      socket.setNoDelay(true);
-      // An error is followed by a close.
-      socket.on("error", () => undefined);
+      harden(socket);
       socket.on("close", () => {
         this.#pairs.delete(pair);
         client.destroy();

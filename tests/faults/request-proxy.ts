@@ -4,7 +4,8 @@
  * In: where to listen, where to lead to, which kind of request to wait for. Out: that request, to be sent on whenever a test likes:
  * after its client has given it up too, as a network does that keeps a packet for long. Never here: other protocols.
  */
-import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { createConnection, type Server, type Socket } from "node:net";
+import { harden, listenOnLoopback } from "./loopback.ts";
 
 /** Kafka's numbers for the requests that are held. */
 export const REQUEST = { addPartitionsToTxn: 24, endTxn: 26, txnOffsetCommit: 28 } as const;
@@ -42,13 +43,7 @@ export class RequestProxy {
   >();
 
   static async listen({ port, target }: { port: number; target: number }): Promise<RequestProxy> {
-    const listening = Promise.withResolvers<void>();
-    const server = createServer();
-    const proxy = new RequestProxy(server, target);
-    server.once("error", listening.reject);
-    server.listen(port, "127.0.0.1", listening.resolve);
-    await listening.promise;
-    return proxy;
+    return new RequestProxy(await listenOnLoopback(port), target);
   }
 
   private constructor(server: Server, target: number) {
@@ -83,11 +78,7 @@ export class RequestProxy {
     const [gone, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const line: Line = { client, server, rest: Buffer.alloc(0), held: null, mute: false, gone, answered };
     this.#lines.add(line);
-    for (const socket of [client, server]) {
-      socket.setNoDelay(true);
-      // An error is followed by a close.
-      socket.on("error", () => undefined);
-    }
+    for (const socket of [client, server]) harden(socket);
     client.on("close", () => {
       gone.resolve();
       if (line.held === null) server.destroy();

@@ -1,6 +1,7 @@
 /** What any client says, and what it refuses to open with. */
 import { beforeAll, expect, test } from "bun:test";
 import { Admin, type Library, MockCluster } from "../../runtime/kafka/index.ts";
+import { rejection } from "../bus/contract-stage.ts";
 import { testLibrary } from "./library.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -57,10 +58,3 @@ test(
   },
   TIMEOUT_MS,
 );
-
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => "it resolved",
-    (error: unknown) => error,
-  );
-}

@@ -11,6 +11,7 @@ import {
   MockCluster,
   Producer,
 } from "../../runtime/kafka/index.ts";
+import { rejection } from "../bus/contract-stage.ts";
 import { after, bytes, join, Owner, takeCount } from "../bus/owner.ts";
 import { eventually } from "../system/stage.ts";
 import { testLibrary } from "./library.ts";
@@ -273,11 +274,4 @@ async function takeOffsets(consumer: Consumer, count: number): Promise<number[]>
   while (offsets.length < count)
     offsets.push(...(await consumer.take(count - offsets.length)).map(({ offset }) => offset));
   return offsets;
-}
-
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => "it resolved",
-    (error: unknown) => error,
-  );
 }

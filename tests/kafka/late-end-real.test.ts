@@ -5,13 +5,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import type { Bus } from "../../runtime/bus/bus.ts";
 import { createKafkaBus } from "../../runtime/bus/kafka.ts";
-import { Admin, type Library, TransactionalProducer } from "../../runtime/kafka/index.ts";
+import { Admin, type Library, type TransactionalProducer } from "../../runtime/kafka/index.ts";
+import { rejection } from "../bus/contract-stage.ts";
 import { after, bytes, join, takeCount, textOf } from "../bus/owner.ts";
 import { wholeTopic } from "../bus/whole-topic.ts";
 import { type BehindProxy, startBehind } from "../faults/behind-proxy.ts";
 import { RequestProxy } from "../faults/request-proxy.ts";
 import { testLibrary } from "./library.ts";
 import { joinAs, settledOffset } from "./reader.ts";
+import { initialised } from "./transactional.ts";
 
 const TIMEOUT_MS = 90_000;
 
@@ -45,23 +47,14 @@ describe("a request that ends a transaction and arrives late", () => {
     await bus.ensureTopics([{ name, partitions: 1, provision: "create" }]);
     return name;
   };
-  const newProducer = async (id: string, timeoutMs: number): Promise<TransactionalProducer> => {
-    const producer = await TransactionalProducer.open({
+  const newProducer = (id: string, timeoutMs: number): Promise<TransactionalProducer> =>
+    initialised({
       library,
-      config: { "bootstrap.servers": behind.proxied },
-      transactionalId: id,
-      transactionTimeoutMs: timeoutMs,
+      brokers: behind.proxied,
+      id,
+      timeoutMs,
+      opened: (producer) => open.push(producer),
     });
-    open.push(producer);
-    for (;;) {
-      try {
-        await producer.init();
-        return producer;
-      } catch (error) {
-        expect(error).toMatchObject({ remedy: "retry" });
-      }
-    }
-  };
   /** Who goes on after `before`, as its owner chooses. */
   const nextOf = async (before: TransactionalProducer, id: string): Promise<TransactionalProducer> => {
     if (before.spent === undefined) return before;
@@ -211,11 +204,4 @@ describe("a request that ends a transaction and arrives late", () => {
 
 function record(topic: string, value: string) {
   return { topic, key: null, value: bytes(value), headers: [] };
-}
-
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => "it resolved",
-    (error: unknown) => error,
-  );
 }

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { createKafkaBus } from "../../runtime/bus/kafka.ts";
 import { murmur2, partitionOf } from "../../runtime/bus/murmur2.ts";
 import { type Library, MockCluster, Producer, type ProducerOptions } from "../../runtime/kafka/index.ts";
+import { rejection } from "../bus/contract-stage.ts";
 import { bytes } from "../bus/owner.ts";
 import { CROSSINGS, testLibrary } from "./library.ts";
 
@@ -216,11 +217,4 @@ test("murmur2 gives the numbers of Apache Kafka's own test", () => {
 
 function record(topic: string, parts: { readonly key?: Uint8Array; readonly value?: Uint8Array } = {}) {
   return { topic, key: parts.key ?? null, value: parts.value ?? bytes("v"), headers: [] };
-}
-
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => "it resolved",
-    (error: unknown) => error,
-  );
 }

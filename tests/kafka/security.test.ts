@@ -12,6 +12,7 @@ import {
   Producer,
   TransactionalProducer,
 } from "../../runtime/kafka/index.ts";
+import { rejection } from "../bus/contract-stage.ts";
 import { bytes, textOf } from "../bus/owner.ts";
 import { type OwnKafkaBroker, startKafka } from "../services/kafka.ts";
 import { freePort } from "../services/port.ts";
@@ -221,11 +222,4 @@ async function keytool(...args: readonly string[]): Promise<void> {
 
 function textOfError(thrown: unknown): string {
   return Bun.inspect(thrown, { depth: 10 });
-}
-
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => "it resolved",
-    (error: unknown) => error,
-  );
 }

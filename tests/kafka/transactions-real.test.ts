@@ -1,10 +1,12 @@
 /** Transactions on Apache Kafka: outputs and offsets together or not at all, and one living producer per id. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { Admin, ERROR, type Library, TransactionalProducer } from "../../runtime/kafka/index.ts";
+import { Admin, ERROR, type Library } from "../../runtime/kafka/index.ts";
+import { rejection } from "../bus/contract-stage.ts";
 import { bytes, textOf } from "../bus/owner.ts";
 import { type OwnKafkaBroker, startKafka } from "../services/kafka.ts";
 import { testLibrary } from "./library.ts";
 import { joinAs, type Reader } from "./reader.ts";
+import { initialised } from "./transactional.ts";
 
 const TIMEOUT_MS = 90_000;
 
@@ -31,17 +33,14 @@ describe("transactions on Apache Kafka", () => {
     expect(await admin.createTopics([{ name, partitions: 1 }])).toMatchObject([{ err: ERROR.none }]);
     return name;
   };
-  const newProducer = async (id: string = crypto.randomUUID(), timeoutMs = 10_000) => {
-    const producer = await TransactionalProducer.open({
+  const newProducer = (id: string = crypto.randomUUID(), timeoutMs = 10_000) =>
+    initialised({
       library,
-      config: { "bootstrap.servers": kafka.brokers },
-      transactionalId: id,
-      transactionTimeoutMs: timeoutMs,
+      brokers: kafka.brokers,
+      id,
+      timeoutMs,
+      opened: (producer) => open.push(producer),
     });
-    open.push(producer);
-    await initialised(producer);
-    return producer;
-  };
   const join = async (topic: string, group: string): Promise<Reader> => {
     const reader = await joinAs({ library, config: { "bootstrap.servers": kafka.brokers }, group, topic });
     open.push(reader.consumer);
@@ -178,22 +177,6 @@ describe("transactions on Apache Kafka", () => {
   );
 });
 
-/** `init` as its owner makes it: again for as long as it says so. */
-async function initialised(producer: TransactionalProducer): Promise<void> {
-  for (;;) {
-    const outcome = await rejection(producer.init());
-    if (outcome === "it resolved") return;
-    expect(outcome).toMatchObject({ remedy: "retry" });
-  }
-}
-
 function record(topic: string, value: string) {
   return { topic, key: null, value: bytes(value), headers: [] };
-}
-
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => "it resolved",
-    (error: unknown) => error,
-  );
 }

@@ -9,6 +9,7 @@ import {
   TransactionalProducer,
   TransactionError,
 } from "../../runtime/kafka/index.ts";
+import { rejection } from "../bus/contract-stage.ts";
 import { bytes, textOf } from "../bus/owner.ts";
 import { testLibrary } from "./library.ts";
 import { joinAs, type Reader } from "./reader.ts";
@@ -234,11 +235,4 @@ describe("transactions on the mock cluster", () => {
 
 function record(topic: string, value: string) {
   return { topic, key: null, value: bytes(value), headers: [] };
-}
-
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => "it resolved",
-    (error: unknown) => error,
-  );
 }
