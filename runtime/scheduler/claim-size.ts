@@ -9,10 +9,8 @@
 export interface ClaimSize {
   /** Rows that the next claim may take. */
   readonly rows: number;
-  /** Did the last claim bring all that it might? Then more is due. */
-  readonly backlog: boolean;
-  /** A claim brought so many rows, of so many bytes together. */
-  brought(taken: number, bytes: number): void;
+  /** A claim that might take `asked` rows brought so many, of so many bytes together. */
+  brought(claim: { readonly asked: number; readonly taken: number; readonly bytes: number }): void;
 }
 
 /** A claim of a quiet schedule. */
@@ -24,18 +22,13 @@ const BYTES = 16 * 1024 * 1024;
 export function claimSize(most: number): ClaimSize {
   const least = Math.min(FEWEST_ROWS, most);
   let rows = least;
-  let backlog = false;
   return {
     get rows() {
       return rows;
     },
-    get backlog() {
-      return backlog;
-    },
-    brought(taken, bytes) {
-      backlog = taken >= rows;
+    brought({ asked, taken, bytes }) {
       const fitting = bytes === 0 ? most : Math.max(1, Math.floor((BYTES * taken) / bytes));
-      const wanted = taken >= rows ? rows * 2 : Math.max(least, taken);
+      const wanted = taken >= asked ? asked * 2 : Math.max(least, taken);
       rows = Math.min(wanted, fitting, most);
     },
   };

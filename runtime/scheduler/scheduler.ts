@@ -53,6 +53,15 @@ export interface Scheduler {
 /** While others hold all that is due, it is looked at again after this, doubling up to the second. */
 const HELD_PAUSE_MS = 5;
 const LONGEST_HELD_PAUSE_MS = 200;
+/** Claims under way at a time while there is a backlog. */
+const LANES = 2;
+
+interface Claimed {
+  readonly count: number;
+  /** It brought all that it might: more is due. */
+  readonly full: boolean;
+}
+const NOTHING: Claimed = { count: 0, full: false };
 
 export function startScheduler(options: SchedulerOptions): Scheduler {
   const {
@@ -111,7 +120,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     woken = false;
     let published = 0;
     for (const group of [trouble.sound, ...trouble.ripe(clock.monotonicMs()).map((topic) => [topic])]) {
-      if (group.length > 0) published += await claimSideBySide(group);
+      if (group.length > 0) published += await drain(group);
       if (stopping.signal.aborted) return 0;
     }
     if (published > 0) {
@@ -124,14 +133,25 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     return Math.min(recheckMs, ripeMs ?? recheckMs, nextMs === 0 ? heldPauseMs() : (nextMs ?? recheckMs));
   }
 
-  /** While there is a backlog the next rows are read as the last ones are acknowledged. */
-  async function claimSideBySide(group: readonly string[]): Promise<number> {
-    if (!size.backlog) return await claimGroup(group);
-    const claims = await Promise.allSettled([claimGroup(group), claimGroup(group)]);
-    return claims.reduce((sum, claim) => {
-      if (claim.status === "rejected") throw claim.reason;
-      return sum + claim.value;
-    }, 0);
+  /** Until a claim brings less than it asked for; from the first full one on, two go side by side. */
+  async function drain(group: readonly string[]): Promise<number> {
+    const first = await claimGroup(group);
+    if (!first.full) return first.count;
+    const lanes = await Promise.allSettled(Array.from({ length: LANES }, () => drainLane(group)));
+    return lanes.reduce((sum, lane) => {
+      if (lane.status === "rejected") throw lane.reason;
+      return sum + lane.value;
+    }, first.count);
+  }
+
+  /** One claim after another, whatever the other lane does: its rows are read while the other's are acknowledged. */
+  async function drainLane(group: readonly string[]): Promise<number> {
+    for (let published = 0; ;) {
+      const { count, full } = await claimGroup(group);
+      published += count;
+      const othersTurn = trouble.ripe(clock.monotonicMs()).some((topic) => !group.includes(topic));
+      if (!full || othersTurn || stopping.signal.aborted) return published;
+    }
   }
 
   /** Others hold what is due, and may put it back. */
@@ -139,16 +159,17 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     return Math.min(HELD_PAUSE_MS * 2 ** Math.min(heldTries++, 10), LONGEST_HELD_PAUSE_MS);
   }
 
-  async function claimGroup(group: readonly string[]): Promise<number> {
+  async function claimGroup(group: readonly string[]): Promise<Claimed> {
     let due: readonly DueMessage[] = [];
     let misfits: readonly Misfit[] = [];
     let acknowledged = false;
+    const asked = size.rows;
     try {
       failpoint("schedule.before_claim");
       const count = await store.claim({
         topics: group,
         versions,
-        limit: size.rows,
+        limit: asked,
         async publish(claimed) {
           due = claimed;
           failpoint("schedule.claimed");
@@ -158,20 +179,20 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
           return misfits;
         },
       });
-      size.brought(count, bytesOf(due));
+      size.brought({ asked, taken: count, bytes: bytesOf(due) });
       if (count > 0) {
         failpoint("schedule.committed");
         news.taken(due, misfits);
       }
       news.recovered(group);
-      return count;
+      return { count, full: count >= asked };
     } catch (error) {
-      if (error instanceof CauceError && error.code === "aborted") return 0;
+      if (error instanceof CauceError && error.code === "aborted") return NOTHING;
       observe?.failed?.(error);
       // Before and after the publish it is the store that failed.
       if (due.length === 0 || acknowledged) throw error;
       news.failed(due, error);
-      return 0;
+      return NOTHING;
     }
   }
 

@@ -88,6 +88,29 @@ test("all that is due goes out in batches before it sleeps again", async () => {
   expect(batches).toEqual([4, 4, 2]);
 });
 
+test("while there is a backlog a claim whose acknowledgement is late holds nobody up but its own rows", async () => {
+  const late = Promise.withResolvers<void>();
+  const sizes: number[] = [];
+  let acknowledged = 0;
+  const { clock, store } = given({
+    batch: 4,
+    async publish(records) {
+      sizes.push(records.length);
+      if (sizes.length === 2) await late.promise;
+      acknowledged += records.length;
+    },
+  });
+  await store.schedule(
+    Array.from({ length: 40 }, (_, index) => message({ messageId: `${index}`, delayMs: 5 })),
+  );
+  await clock.pass(5);
+  expect(acknowledged).toBe(36);
+  expect(store.waiting.length).toBe(4);
+  late.resolve();
+  await clock.pass(0);
+  expect(store.waiting).toEqual([]);
+});
+
 test("a broker that is away costs only time: the rows stay, it is said once, and once more when it is over", async () => {
   let away = true;
   let tries = 0;
