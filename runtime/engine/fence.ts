@@ -127,6 +127,7 @@ export class Fence {
       deferrals,
       delayMs: 0,
       bornAtMs,
+      ...(envelope.schema > 1 && { version: envelope.schema }),
     });
     if (standing === "free") {
       this.#keys?.delete(key);

@@ -7,7 +7,7 @@
 import type { Run } from "./connection.ts";
 import type { Fences, Place, Standing } from "./fences.ts";
 import type { StoreLimits } from "./limits.ts";
-import { messageColumns } from "./rows.ts";
+import { standingColumns } from "./rows.ts";
 import type { Statements } from "./statements.ts";
 import type { ScheduledMessage } from "./message.ts";
 
@@ -29,7 +29,7 @@ export function postgresFences({ run, app, statements, limits, onRaised }: Postg
       String(raising),
       limits.heldPerFence,
       app,
-      ...messageColumns(messages),
+      ...standingColumns(messages),
     ]);
     const standings = new Map(rows.map(({ position, standing }) => [position, standing]));
     return messages.map((_, position) => standings.get(position) ?? "known");

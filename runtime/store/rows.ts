@@ -62,17 +62,22 @@ export function dueMessage(row: ClaimedRow): DueMessage {
   };
 }
 
-/** Parameters of sql/insert.sql after the app: those of a message, its place and its version. */
+/** Parameters of sql/insert.sql after the app. */
 export function scheduleColumns(messages: readonly ScheduledMessage[]): Parameter[] {
   return [
     ...messageColumns(messages),
     numberColumn(messages.map(({ place }) => place?.fence ?? null)),
     numberColumn(messages.map(({ place }) => place?.turn ?? null)),
-    numberColumn(messages.map(({ version }) => version ?? null)),
+    versionColumn(messages),
   ];
 }
 
 /** Parameters of sql/stand-at-fence.sql after the app. */
+export function standingColumns(messages: readonly ScheduledMessage[]): Parameter[] {
+  return [...messageColumns(messages), versionColumn(messages)];
+}
+
+/** What every statement that writes messages begins with. */
 export function messageColumns(messages: readonly ScheduledMessage[]): Parameter[] {
   return [
     textColumn(messages.map(({ handler }) => keptText(handler))),
@@ -88,6 +93,10 @@ export function messageColumns(messages: readonly ScheduledMessage[]): Parameter
     numberColumn(messages.map(({ bornAtMs }) => within(bornAtMs, LAST_STAMP_MS))),
     numberColumn(messages.map(({ delayMs }) => within(delayMs, LONGEST_DURATION_MS))),
   ];
+}
+
+function versionColumn(messages: readonly ScheduledMessage[]): Parameter {
+  return numberColumn(messages.map(({ version }) => version ?? null));
 }
 
 /** Parameters of sql/bury.sql after the app. */

@@ -40,6 +40,8 @@ function noting(fails: (message: Message<typeof numbers>) => Error | null): {
 class Stage {
   readonly broker = new MemoryBroker();
   readonly store: MemoryStore = createMemoryStore({ clock: systemClock });
+  /** Of what is sent; 1 is not said. */
+  schemaVersion = 1;
   readonly #bus = new MemoryBus({ broker: this.broker });
   readonly #handler: Handler;
 
@@ -81,7 +83,12 @@ class Stage {
         topic: numbers.name,
         key: utf8.encode(id),
         value: utf8.encode(JSON.stringify({ id, n })),
-        headers: [["ce_id", utf8.encode(`${id}${n}`)]],
+        headers: [
+          ["ce_id", utf8.encode(`${id}${n}`)],
+          ...(this.schemaVersion > 1
+            ? [["cauce_schema", utf8.encode(`${this.schemaVersion}`)] as const]
+            : []),
+        ],
       })),
     );
   }
@@ -140,6 +147,19 @@ test("one that dies lets the next one go", async () => {
   const [letter] = stage.store.deadLetters;
   expect(letter?.messageId).toBe("a1");
   expect(letter?.record.headers.map(([name]) => name)).not.toContain("cauce_place");
+});
+
+test("one of a newer schema version is held with its version", async () => {
+  const { handler: tested } = noting(() => new Error("never"));
+  const slow = { ...tested, retry: [[Error, { attempts: 5, delay: "constant", base: "1h" }]] } as Handler;
+  const stage = new Stage(slow);
+  await stage.consume();
+  await stage.send("a", 1);
+  await until(() => stage.store.waiting.length === 1);
+  stage.schemaVersion = 2;
+  await stage.send("a", 2);
+  await until(() => stage.store.fences.held.length === 2);
+  expect(stage.store.fences.held.map(({ message }) => message.version)).toEqual([undefined, 2]);
 });
 
 test("one that is cancelled lets the next one go", async () => {

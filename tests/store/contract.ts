@@ -4,7 +4,7 @@
  * In: a way to make a store, and to let time pass on its clock. Out: tests.
  */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { DueMessage, ScheduledMessage, Store } from "../../runtime/store/store.ts";
+import type { DueMessage, ScheduledMessage, Store, TopicVersions } from "../../runtime/store/store.ts";
 import { bytes, letter, message } from "./messages.ts";
 import { rejectionOf } from "./rejection.ts";
 
@@ -269,10 +269,15 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
 }
 
 /** Claims until nothing is due. */
-export async function claimAll(store: Store, topics: readonly string[]): Promise<readonly DueMessage[]> {
+export async function claimAll(
+  store: Store,
+  topics: readonly string[],
+  versions?: TopicVersions,
+): Promise<readonly DueMessage[]> {
   const all: DueMessage[] = [];
   const publish = async (due: readonly DueMessage[]) => void all.push(...due);
-  while ((await store.claim({ topics, limit: 100, publish })) > 0);
+  const options = { topics, limit: 100, publish, ...(versions && { versions }) };
+  while ((await store.claim(options)) > 0);
   return all;
 }
 

@@ -62,6 +62,18 @@ export function fenceContract(name: string, make: () => Promise<StoreUnderTest>)
       );
     });
 
+    test("a held message keeps the version of its schema: its turn waits for a process that knows it", async () => {
+      await store.fences.raise([{ ...of("a"), version: 2 }]);
+      expect(await store.fences.hold({ ...of("b"), version: 3 })).toBe("held");
+      const upTo = (version: number) => claimAll(store, ["t"], new Map([["t", version]]));
+      expect(await upTo(1)).toEqual([]);
+      const [a] = await upTo(2);
+      expect(a?.messageId).toBe("a");
+      await store.fences.pass(placeOf(a));
+      expect(await upTo(2)).toEqual([]);
+      expect((await upTo(3)).map(({ messageId }) => messageId)).toEqual(["b"]);
+    });
+
     test("the fence falls when the last one is through", async () => {
       await store.fences.raise([of("a")]);
       await store.fences.hold(of("b"));

@@ -302,53 +302,6 @@ describe("a parked message", () => {
   });
 });
 
-describe("a message at a fence", () => {
-  const fenced = (app: string, messageId: string) =>
-    message({
-      messageId: `${app}-${messageId}`,
-      topic: app,
-      record: { topic: app, key: bytes(app), value: bytes(messageId), headers: [] },
-    });
-
-  test("cancelled through the view lets the next one go; its edit comes along when it stands there again", async () => {
-    await store.fences.raise([{ ...fenced("f1", "a"), delayMs: 3_600_000 }]);
-    for (const id of ["b", "c"]) await store.fences.hold(fenced("f1", id));
-    expect((await sql`DELETE FROM cauce.schedule WHERE topic = 'f1'`).count).toBe(1);
-    await sql`UPDATE cauce.schedule SET value_text = 'B' WHERE topic = 'f1' AND value_text = 'b'`;
-    const due = await claimAll(store, ["f1"]);
-    expect(due.map(({ record }) => new TextDecoder().decode(record.value ?? undefined))).toEqual(["B", "c"]);
-    const copies = await sql`SELECT value_text FROM cauce.held_message WHERE topic = 'f1' ORDER BY turn`;
-    expect(copies.map((row) => String(row["value_text"]))).toEqual(["B", "c"]);
-  });
-
-  test("cannot change its key, and says what to do", async () => {
-    await store.fences.raise([{ ...fenced("f2", "a"), delayMs: 3_600_000 }]);
-    const error = await rejectionOf(sql`UPDATE cauce.schedule SET key_text = 'other' WHERE topic = 'f2'`);
-    expect(error).toMatchObject({ code: "55006", hint: expect.stringContaining("DELETE") });
-  });
-
-  test("a held one can be edited and cancelled through its view, and comes unchecked", async () => {
-    await store.fences.raise([fenced("f3", "a")]);
-    for (const id of ["b", "c"]) await store.fences.hold(fenced("f3", id));
-    expect(
-      (await sql`UPDATE cauce.held_message SET value_text = 'B' WHERE topic = 'f3' AND value_text = 'b'`)
-        .count,
-    ).toBe(1);
-    expect((await sql`DELETE FROM cauce.held_message WHERE topic = 'f3' AND value_text = 'c'`).count).toBe(1);
-    expect(
-      await rejectionOf(sql`UPDATE cauce.held_message SET reason = 'x' WHERE topic = 'f3'`),
-    ).toMatchObject({ code: "0A000" });
-    const [a] = await claimAll(store, ["f3"]);
-    if (a?.place) await store.fences.pass(a.place);
-    const [b, ...more] = await claimAll(store, ["f3"]);
-    expect(new TextDecoder().decode(b?.record.value ?? undefined)).toBe("B");
-    expect(b?.byHand).toBeDefined();
-    if (b?.place) await store.fences.pass(b.place);
-    expect(more).toEqual([]);
-    expect((await sql`SELECT FROM cauce.held_message WHERE topic = 'f3'`).count).toBe(0);
-  });
-});
-
 describe("schedulers are woken", () => {
   /** How many notifications a transaction caused. A last one, of our own, says that all before it have come. */
   async function heard(work: (tx: postgres.TransactionSql) => Promise<unknown>): Promise<number> {

@@ -1,5 +1,5 @@
 /**
- * A process of an older release goes on while a newer one has migrated: its statements, as released with migration 3, work on
+ * A process of an older release goes on while a newer one has migrated: its statements, as released with migrations 3 and 7, work on
  * the schema of today.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
@@ -13,8 +13,8 @@ import { createDatabase } from "../services/postgres.ts";
 import { claimAll } from "./contract.ts";
 import { letter, message } from "./messages.ts";
 
-const released = (name: string) =>
-  fillIn(readFileSync(join(import.meta.dir, "released", `0003-${name}.sql`), "utf8"), "cauce");
+const released = (name: string, migration = "0003") =>
+  fillIn(readFileSync(join(import.meta.dir, "released", `${migration}-${name}.sql`), "utf8"), "cauce");
 
 let store: PostgresStore;
 let sql: postgres.Sql;
@@ -55,6 +55,21 @@ test("what a newer process schedules, an older one finds, claims and deletes", a
   });
   expect(rows).toMatchObject([{ message_id: "from-new" }]);
   expect(await claimAll(store, ["t"])).toEqual([]);
+});
+
+test("an older process raises fences and holds messages behind them, which a newer one sends", async () => {
+  const stand = (raising: boolean, messageId: string) =>
+    sql.unsafe(released("stand-at-fence", "0007"), [
+      String(raising),
+      "10",
+      "shop",
+      ...messageColumns([message({ messageId, topic: "fenced" })]),
+    ] as string[]);
+  expect(await stand(true, "first")).toMatchObject([{ standing: "raised" }]);
+  expect(await stand(false, "second")).toMatchObject([{ standing: "held" }]);
+  const [first] = await claimAll(store, ["fenced"], new Map([["fenced", 1]]));
+  if (first?.place) await store.fences.pass(first.place);
+  expect(await claimAll(store, ["fenced"])).toMatchObject([{ messageId: "second" }]);
 });
 
 test("dead letters of an older process can be redriven", async () => {

@@ -10,6 +10,7 @@ import byHand from "./0004-by-hand.sql" with { type: "text" };
 import interfaceForHands from "./0005-interface.sql" with { type: "text" };
 import outbox from "./0006-outbox.sql" with { type: "text" };
 import moves from "./0007-moves.sql" with { type: "text" };
+import heldVersions from "./0008-held-versions.sql" with { type: "text" };
 
 export interface Migration {
   /** Counts up from 1 without gaps. */
@@ -27,4 +28,5 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
   { version: 5, name: "interface", text: interfaceForHands },
   { version: 6, name: "outbox", text: outbox },
   { version: 7, name: "moves", text: moves },
+  { version: 8, name: "held versions", text: heldVersions },
 ]);
