@@ -39,25 +39,33 @@ export class TopicReader {
     this.#loop = this.#read();
   }
 
-  /** Resolves when `holds` is true after something was read; rejects with `what` after `withinMs`. */
-  until(what: string, holds: () => boolean, withinMs: number): Promise<void> {
+  /** Resolves when `holds` is true after something was read; rejects with `what` once nothing new has come for `idleMs`. */
+  until(what: string, holds: () => boolean, idleMs: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const idle = setTimeout(() => reject(new Error(`waited in vain: ${what}`)), idleMs);
+    let known = this.#known;
     const look = () => {
       if (holds()) resolve();
+      // A slow machine is no standstill: whatever still comes extends the wait. A repeat does not, or one without end would for ever.
+      if (this.#known > known) idle.refresh();
+      known = this.#known;
     };
-    const late = setTimeout(() => reject(new Error(`waited in vain: ${what}`)), withinMs);
     this.#looks.add(look);
     look();
     return promise.finally(() => {
-      clearTimeout(late);
+      clearTimeout(idle);
       this.#looks.delete(look);
     });
   }
 
+  get #known(): number {
+    return this.ids.size + this.#marks.size;
+  }
+
   /** Resolves once everything was read that lies on the topic now: a repeat may lie behind the last message that is waited for. */
-  async toTheEnd(bus: Bus, withinMs: number): Promise<void> {
+  async toTheEnd(bus: Bus, idleMs: number): Promise<void> {
     const marks = await publishMarks(bus, { topic: this.#topic, partitions: this.#partitions });
-    await this.until("the end", () => marks.isSubsetOf(this.#marks), withinMs);
+    await this.until("the end", () => marks.isSubsetOf(this.#marks), idleMs);
   }
 
   async close(): Promise<void> {
