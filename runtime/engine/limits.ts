@@ -60,3 +60,8 @@ export const LIMITS = {
   unavailableMs: 250,
   longestUnavailableMs: 5_000,
 } as const;
+
+/** How long a handler that lacks something pauses before its next try, which doubles. `tries` counts from 1. */
+export function unavailablePauseMs(tries: number): number {
+  return Math.min(LIMITS.unavailableMs * 2 ** Math.min(tries - 1, 6), LIMITS.longestUnavailableMs);
+}

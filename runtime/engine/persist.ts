@@ -5,6 +5,7 @@
  */
 import { pause, type Clock, type Random } from "../ground/clock.ts";
 import { CauceError } from "../ground/errors.ts";
+import type { Log } from "../ground/log.ts";
 
 export interface Patience {
   readonly clock: Clock;
@@ -12,6 +13,24 @@ export interface Patience {
   readonly signal: AbortSignal;
   /** Told of each failure: once a call may be enough for a log, all count. */
   readonly failed?: (error: CauceError, tries: number) => void;
+}
+
+/** A handler's patience: the first failure of a call is said, the others are not. */
+export function patienceOf({ clock, random, log, handler }: PatienceOptions, signal: AbortSignal): Patience {
+  return {
+    clock,
+    random,
+    signal,
+    failed({ code, message }, tries) {
+      if (tries === 1)
+        log.warn("waiting for infrastructure", { handler: handler.name, code, error: message });
+    },
+  };
+}
+
+interface PatienceOptions extends Pick<Patience, "clock" | "random"> {
+  readonly log: Log;
+  readonly handler: { readonly name: string };
 }
 
 const FIRST_PAUSE_MS = 100;

@@ -2,94 +2,36 @@
  * The work of one handler: process, then settle, and again what could not be decided yet.
  *
  * In: tasks that may run now, one, or several of one partition where the handler takes batches. Out: a call for each that
- * is settled for good. Never here: which tasks run (lanes.ts, batches.ts), offsets, what an outcome is (process.ts).
+ * is settled for good. Never here: which tasks run (lanes.ts, batches.ts), the run itself (runner.ts), settling (carry-out.ts), offsets.
  */
 import type { IncomingRecord } from "../bus/bus.ts";
 import { pause } from "../ground/clock.ts";
-import type { CauceError } from "../ground/errors.ts";
-import type { DeadLetter } from "../store/store.ts";
-import type { ConsumerOptions } from "./consumer-options.ts";
-import { letterOf } from "./conclude.ts";
-import { condemn } from "./condemn.ts";
-import { readEnvelope, withoutPlace } from "./envelope.ts";
-import type { Fence } from "./fence.ts";
+import { admit } from "./admission.ts";
+import { CarryOut, type Settling } from "./carry-out.ts";
+import { readEnvelope } from "./envelope.ts";
 import { Hold } from "./hold.ts";
-import { LIMITS } from "./limits.ts";
-import { isSettled, type Settled } from "./outcome.ts";
-import type { OwnedPartition, Task } from "./partition.ts";
-import { persist, type Patience } from "./persist.ts";
-import { processBatch } from "./process-batch.ts";
-import { processRecord, type Processed, type Processing } from "./process.ts";
-import { Settler } from "./settle.ts";
-import type { TransactionCommitter } from "./transaction-committer.ts";
-import { TransactionSettler } from "./transaction-settler.ts";
-
-export interface WorkOptions extends ConsumerOptions, Processing {
-  /** Opens and closes the way for new runs. */
-  readonly gate: (open: boolean) => void;
-  /** Of a handler whose outputs are there exactly once. */
-  readonly committer: TransactionCommitter | null;
-  /** Of a handler that holds keys back while one of their messages waits. */
-  readonly fence: Fence | null;
-  /** Told of each message that is settled for good, and when, on the monotonic clock. */
-  readonly finished: (task: Task, atMs: number) => void;
-  /**
-   * Told once of each task given to `start`: nothing of it runs any more. With what ended it where it was not settled: CauceError
-   * `aborted` when its partition ended, all else is a defect.
-   */
-  readonly over: (task: Task, error: unknown) => void;
-}
-
-interface Answer {
-  readonly task: Task;
-  readonly processed: Processed;
-}
-
-/** An answer that is to be settled. */
-interface ReadyAnswer extends Answer {
-  readonly outcome: Settled;
-  readonly partition: OwnedPartition;
-  readonly startedMs: number;
-  /** Who waits for it; null where nobody does, and the task is over then. */
-  readonly waiter: PromiseWithResolvers<Settled | "prepared"> | null;
-}
+import { LIMITS, unavailablePauseMs } from "./limits.ts";
+import { isSettled } from "./outcome.ts";
+import type { Task } from "./partition.ts";
+import type { Processed } from "./process.ts";
+import { Runner, type Answer } from "./runner.ts";
+import type { WorkOptions } from "./work-options.ts";
 
 export class Work {
   readonly #options: WorkOptions;
   readonly #hold: Hold;
-  readonly #settler: Pick<Settler<ReadyAnswer>, "add">;
+  readonly #runner: Runner;
+  readonly #carryOut: CarryOut;
   /** What the handler lacks, by the number of runs that found it missing. */
   #unavailable = 0;
   #lacking: string | null = null;
 
   constructor(options: WorkOptions) {
     this.#options = options;
-    const { clock, log, handler, names, bus, fence, detour } = options;
+    const { clock, log, handler } = options;
     this.#hold = new Hold({ handler: handler.name, clock, log, gate: () => this.gate() });
-    const settling = {
-      bus,
-      store: fence === null ? options.store : fence.over(options.store),
-      deadLetterTopic: names.deadLetterTopic,
-      handlerName: handler.name,
-      ...(detour && { detour }),
-      patience: (signal: AbortSignal) => this.#patience(signal),
-      letterFor: (answer: ReadyAnswer, error: CauceError) => this.#letterFor(answer, error),
-      settled: (answer: ReadyAnswer, carriedOut: Settled) => this.#settled(answer, carriedOut),
-      failed: ({ task, waiter }: ReadyAnswer, error: unknown) => {
-        if (waiter === null) options.over(task, error);
-        else waiter.reject(error);
-      },
-    };
-    const { committer } = options;
-    this.#settler =
-      committer === null
-        ? new Settler(settling)
-        : new TransactionSettler({
-            ...settling,
-            committer,
-            prepared: (answer) => this.#prepared(answer),
-            settled: (answer, carriedOut) => this.#committed(answer, carriedOut),
-          });
+    this.#runner = new Runner(options);
+    this.#carryOut = new CarryOut(options);
   }
 
   /** Why nothing new starts, or null. */
@@ -108,15 +50,14 @@ export class Work {
    */
   start(task: Task): void {
     const { clock, fence } = this.#options;
-    const { record, key, partition } = task;
+    const { record } = task;
     const envelope = readEnvelope(record);
     if (this.#hold.open || (fence !== null && !fence.passes(record, envelope))) {
       this.#goOn(task, this.run([task]));
       return;
     }
     const startedMs = clock.monotonicMs();
-    const work = () => processRecord(record, this.#options, partition, { envelope, key });
-    const processed = this.#watched(task, work);
+    const processed = this.#runner.one(task, envelope);
     if (!(processed instanceof Promise)) this.#decided(task, processed, startedMs);
     else
       processed.then(
@@ -129,8 +70,11 @@ export class Work {
   async run(tasks: readonly Task[]): Promise<void> {
     const [first] = tasks;
     const { fence } = this.#options;
-    if (first !== undefined)
-      await this.#runAll(fence === null ? tasks : await this.#admitted(first, fence), 1);
+    if (first === undefined) return;
+    if (fence === null) return await this.#runAll(tasks, 1);
+    const admitted = await admit(first, fence, this.#options);
+    if (admitted === "settled") this.#options.finished(first, this.#options.clock.monotonicMs());
+    else if (admitted !== "left") await this.#runAll([admitted], 1);
   }
 
   /** The plain end of a run is settled without a promise; what must be looked at again takes the long way. */
@@ -142,7 +86,7 @@ export class Work {
     }
     this.#judge(task, processed, false);
     if (isSettled(outcome) && !this.#withheld(processed)) {
-      this.#settler.add({ task, processed, outcome, partition: task.partition, startedMs, waiter: null });
+      this.#carryOut.add({ task, processed, outcome, startedMs });
     } else this.#goOn(task, this.#again({ task, processed }));
   }
 
@@ -169,24 +113,23 @@ export class Work {
       if (word === "left") return;
       const probe = word === "probe";
       const startedMs = this.#options.clock.monotonicMs();
-      const answers = await this.#process(probe ? left.slice(0, 1) : left);
+      const answers = await this.#runner.all(probe ? left.slice(0, 1) : left);
       if (answers.some(({ processed }) => processed.outcome.kind === "aborted")) {
         if (probe) this.#hold.probed(null, "");
         return;
       }
       for (const { task, processed } of answers) this.#judge(task, processed, probe);
-      const ready: ReadyAnswer[] = [];
+      const ready: Settling[] = [];
       const again: Task[] = [];
       let lacking: Answer | undefined;
       for (const { task, processed } of answers) {
         const { outcome } = processed;
         if (outcome.kind === "unavailable") lacking = { task, processed };
         if (isSettled(outcome) && !this.#withheld(processed)) {
-          const waiter = Promise.withResolvers<Settled | "prepared">();
-          ready.push({ task, processed, outcome, partition: task.partition, startedMs, waiter });
+          ready.push({ task, processed, outcome, startedMs });
         } else again.push(task);
       }
-      await this.#carryOut(ready);
+      await this.#carryOut.all(ready);
       left = probe ? [...again, ...left.slice(1)] : again;
       if (lacking !== undefined && !(await this.#outwait(lacking, tries))) return;
     }
@@ -231,150 +174,6 @@ export class Work {
     return this.#hold.open && failedItself(processed) === true;
   }
 
-  /** What of it may run now: nothing, where it waits at a fence or is through already. */
-  async #admitted(task: Task, fence: Fence): Promise<readonly Task[]> {
-    const { record, partition } = task;
-    const patience = this.#patience(partition.signal);
-    const envelope = readEnvelope(record);
-    for (let tries = 1; ; tries++) {
-      const admission = await persist(async () => fence.admit(record, envelope), patience);
-      switch (admission) {
-        case "run":
-          return [task];
-        case "without_place":
-          return [{ ...task, record: standingNowhere(record) }];
-        case "elsewhere":
-          this.#options.finished(task, this.#options.clock.monotonicMs());
-          return [];
-        case "full":
-          if (!(await this.#waitForRoom(task, tries))) return [];
-      }
-    }
-  }
-
-  /** Resolves once all are settled or in the next transaction, and tells of those settled in order. Rejects where one cannot be; the others are told of. */
-  async #carryOut(answers: readonly ReadyAnswer[]): Promise<void> {
-    for (const answer of answers) this.#settler.add(answer);
-    const ends = await Promise.allSettled(answers.map(async ({ waiter }) => waiter?.promise));
-    for (const [at, answer] of answers.entries()) {
-      const end = ends[at];
-      if (end?.status !== "fulfilled" || end.value === undefined || end.value === "prepared") continue;
-      await this.#pass(answer, end.value, this.#patience(answer.partition.signal));
-      this.#tell(answer, end.value);
-    }
-    for (const end of ends) if (end.status === "rejected") throw end.reason;
-  }
-
-  #settled(answer: ReadyAnswer, carriedOut: Settled): void {
-    const { task, waiter } = answer;
-    if (waiter !== null) {
-      waiter.resolve(carriedOut);
-      return;
-    }
-    try {
-      this.#tell(answer, carriedOut);
-    } catch (error) {
-      this.#options.over(task, error);
-      return;
-    }
-    this.#options.over(task, null);
-  }
-
-  /** Its outputs go with the next transaction. Whoever waits for its place need not wait for that, unless its key is held. */
-  #prepared(answer: ReadyAnswer): void {
-    const { task, waiter } = answer;
-    this.#options.finished(task, this.#options.clock.monotonicMs());
-    if (this.#heldBack(answer)) return;
-    if (waiter === null) this.#options.over(task, null);
-    else waiter.resolve("prepared");
-  }
-
-  /** Its transaction is committed: only now may anybody hear that it is settled. */
-  #committed(answer: ReadyAnswer, carriedOut: Settled): void {
-    if (this.#heldBack(answer)) {
-      this.#settled(answer, carriedOut);
-      return;
-    }
-    try {
-      this.#note(answer, carriedOut);
-    } catch (error) {
-      this.#options.log.error("word of a settled message could not be passed on", {
-        handler: this.#options.handler.name,
-        error,
-      });
-    }
-  }
-
-  /** The next message of a held key may go only once what this one wrote is there. */
-  #heldBack({ processed }: Answer): boolean {
-    return this.#options.fence !== null && processed.envelope.place !== null;
-  }
-
-  /** The next message of a held key goes once this one is through for good. */
-  async #pass({ processed }: Answer, { kind }: Settled, patience: Patience): Promise<void> {
-    const { fence } = this.#options;
-    if (fence === null || kind === "retry" || processed.envelope.place === null) return;
-    await persist(() => fence.pass(processed.envelope), patience);
-  }
-
-  #tell(answer: ReadyAnswer, carriedOut: Settled): void {
-    this.#options.finished(answer.task, this.#note(answer, carriedOut));
-  }
-
-  /** @returns when, on the monotonic clock */
-  #note({ task, processed, startedMs }: ReadyAnswer, carriedOut: Settled): number {
-    const { clock, handler, watch, settled } = this.#options;
-    const nowMs = clock.monotonicMs();
-    watch?.settled(handler.name, task.record);
-    settled?.(processed, carriedOut, nowMs - startedMs);
-    return nowMs;
-  }
-
-  async #process(tasks: readonly Task[]): Promise<readonly Answer[]> {
-    const { batch } = this.#options.handler;
-    const [task] = tasks;
-    if (batch !== null || task === undefined)
-      return this.#processTogether(tasks, (some) => this.#batch(some));
-    const work = () => processRecord(task.record, this.#options, task.partition);
-    return [{ task, processed: await this.#watched(task, work) }];
-  }
-
-  async #batch(tasks: readonly Task[]): Promise<readonly Processed[]> {
-    const { batch } = this.#options.handler;
-    const [first] = tasks;
-    if (batch === null || first === undefined) return [];
-    const records = tasks.map(({ record }) => record);
-    return processBatch(records, batch, { processing: this.#options, interruption: first.partition });
-  }
-
-  /** One run for all that the watchdog lets through at once; a suspect that it keeps back runs alone, later. */
-  async #processTogether(
-    tasks: readonly Task[],
-    run: (tasks: readonly Task[]) => Promise<readonly Processed[]>,
-  ): Promise<readonly Answer[]> {
-    const together: Task[] = [];
-    const ran = Promise.withResolvers<readonly Processed[]>();
-    let gone = false;
-    const answers = tasks.map(async (task) => {
-      const processed = await this.#watched(task, async () => {
-        if (gone) return only(await run([task]));
-        const at = together.push(task) - 1;
-        return only((await ran.promise).slice(at));
-      });
-      return { task, processed };
-    });
-    gone = true;
-    if (together.length > 0) run(together).then(ran.resolve, ran.reject);
-    return Promise.all(answers);
-  }
-
-  #watched({ record }: Task, work: () => Processed | Promise<Processed>): Processed | Promise<Processed> {
-    const { watch, handler } = this.#options;
-    if (watch === undefined) return work();
-    const condemned = (words: string) => condemn(record, this.#options, words);
-    return watch.run({ handler: handler.name, at: record, work, condemned });
-  }
-
   /** A handler that lacks something takes on nothing new until one of its runs gets through. @returns whether to go on. */
   async #outwait({ task, processed }: Answer, tries: number): Promise<boolean> {
     const { clock, log, handler } = this.#options;
@@ -385,7 +184,7 @@ export class Work {
       this.gate();
       log.warn("handler waits: something it needs is away", { handler: handler.name, reason });
     }
-    await pause(clock, pauseMs(tries), signal);
+    await pause(clock, unavailablePauseMs(tries), signal);
     if (--this.#unavailable === 0) {
       this.#lacking = null;
       this.gate();
@@ -393,62 +192,11 @@ export class Work {
     return !signal.aborted;
   }
 
-  /** More of its key wait than may: its partition waits too. @returns whether to go on. */
-  async #waitForRoom({ partition, record }: Task, tries: number): Promise<boolean> {
-    const { clock, log, handler } = this.#options;
-    if (tries === 1)
-      log.warn("too many messages wait at a fence; their partition waits too", {
-        handler: handler.name,
-        topic: record.topic,
-        partition: record.partition,
-        offset: record.offset,
-      });
-    await pause(clock, pauseMs(tries), partition.signal);
-    return partition.active;
-  }
-
   /** Opens or closes the way for new runs, as things stand. */
   gate(): void {
     const room = this.#options.committer?.full !== true;
     this.#options.gate(room && this.#unavailable === 0 && this.#hold.admits);
   }
-
-  /** The end of a message whose output is too large to be published. */
-  #letterFor({ task: { record }, processed: { envelope } }: Answer, error: CauceError): DeadLetter {
-    return letterOf(record, envelope, this.#options, {
-      cause: error.code,
-      error: `an output could not be published: ${error.message}`,
-      attempts: envelope.attempts + 1,
-      deferrals: envelope.deferrals,
-    });
-  }
-
-  #patience(signal: AbortSignal): Patience {
-    const { clock, random, log, handler } = this.#options;
-    return {
-      clock,
-      random,
-      signal,
-      failed: (error, tries) => {
-        if (tries === 1)
-          log.warn("waiting for infrastructure", {
-            handler: handler.name,
-            code: error.code,
-            error: error.message,
-          });
-      },
-    };
-  }
-}
-
-/** Field by field: those of a batch are getters, which a spread would lose. */
-function standingNowhere(record: IncomingRecord): IncomingRecord {
-  const { topic, partition, offset, timestampMs, key, value, headers } = record;
-  return { topic, partition, offset, timestampMs, key, value, headers: withoutPlace(headers) };
-}
-
-function pauseMs(tries: number): number {
-  return Math.min(LIMITS.unavailableMs * 2 ** Math.min(tries - 1, 6), LIMITS.longestUnavailableMs);
 }
 
 /** Did the handler's own code fail? Null where the run says nothing: a message nobody can read, a failure that burns nothing, an end it asked for. */
@@ -457,9 +205,4 @@ function failedItself({ outcome, verdict, envelope }: Processed): boolean | null
   if (verdict === null || verdict.kind === "unavailable" || verdict.attempts === envelope.attempts)
     return null;
   return verdict.kind === "dead" && verdict.cause === "GiveUp" ? null : true;
-}
-
-function only([processed]: readonly Processed[]): Processed {
-  if (processed === undefined) throw new Error("a batch answered fewer messages than it was given");
-  return processed;
 }

@@ -1,0 +1,82 @@
+/**
+ * Runs tasks under the watchdog's eyes.
+ *
+ * In: one task, or several of one partition where the handler takes batches. Out: what became of each. What the watchdog condemns is
+ * not run; what it suspects runs alone. Never here: what an answer leads to (work.ts, carry-out.ts).
+ */
+import { condemn } from "./condemn.ts";
+import type { ConsumerOptions } from "./consumer-options.ts";
+import type { Envelope } from "./envelope.ts";
+import type { Task } from "./partition.ts";
+import { processBatch } from "./process-batch.ts";
+import { processRecord, type Processed, type Processing } from "./process.ts";
+
+export interface Answer {
+  readonly task: Task;
+  readonly processed: Processed;
+}
+
+export class Runner {
+  readonly #options: ConsumerOptions & Processing;
+
+  constructor(options: ConsumerOptions & Processing) {
+    this.#options = options;
+  }
+
+  /** One task whose envelope is read; decided when this returns, where nothing makes a promise. */
+  one(task: Task, envelope: Envelope): Processed | Promise<Processed> {
+    const { record, key, partition } = task;
+    return this.#watched(task, () => processRecord(record, this.#options, partition, { envelope, key }));
+  }
+
+  /** @returns an answer a task, in their order. */
+  async all(tasks: readonly Task[]): Promise<readonly Answer[]> {
+    const { batch } = this.#options.handler;
+    const [task] = tasks;
+    if (batch !== null || task === undefined)
+      return this.#processTogether(tasks, (some) => this.#batch(some));
+    const work = () => processRecord(task.record, this.#options, task.partition);
+    return [{ task, processed: await this.#watched(task, work) }];
+  }
+
+  async #batch(tasks: readonly Task[]): Promise<readonly Processed[]> {
+    const { batch } = this.#options.handler;
+    const [first] = tasks;
+    if (batch === null || first === undefined) return [];
+    const records = tasks.map(({ record }) => record);
+    return processBatch(records, batch, { processing: this.#options, interruption: first.partition });
+  }
+
+  /** One run for all that the watchdog lets through at once; a suspect that it keeps back runs alone, later. */
+  async #processTogether(
+    tasks: readonly Task[],
+    run: (tasks: readonly Task[]) => Promise<readonly Processed[]>,
+  ): Promise<readonly Answer[]> {
+    const together: Task[] = [];
+    const ran = Promise.withResolvers<readonly Processed[]>();
+    let gone = false;
+    const answers = tasks.map(async (task) => {
+      const processed = await this.#watched(task, async () => {
+        if (gone) return only(await run([task]));
+        const at = together.push(task) - 1;
+        return only((await ran.promise).slice(at));
+      });
+      return { task, processed };
+    });
+    gone = true;
+    if (together.length > 0) run(together).then(ran.resolve, ran.reject);
+    return Promise.all(answers);
+  }
+
+  #watched({ record }: Task, work: () => Processed | Promise<Processed>): Processed | Promise<Processed> {
+    const { watch, handler } = this.#options;
+    if (watch === undefined) return work();
+    const condemned = (words: string) => condemn(record, this.#options, words);
+    return watch.run({ handler: handler.name, at: record, work, condemned });
+  }
+}
+
+function only([processed]: readonly Processed[]): Processed {
+  if (processed === undefined) throw new Error("a batch answered fewer messages than it was given");
+  return processed;
+}
