@@ -138,7 +138,7 @@ export async function openStage({ brokers, quick, say }: StageOptions): Promise<
 }
 
 /** As one would run it for the schedule: what is committed is on the disk, and memory and log fit ten million rows. */
-const POSTGRES_SETTINGS = `
+export const POSTGRES_SETTINGS = `
 fsync = on
 shared_buffers = 1GB
 max_wal_size = 8GB

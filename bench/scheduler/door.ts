@@ -23,6 +23,8 @@ export interface DoorWork {
   /** `loop`: plain SQL that publishes nothing. */
   readonly kind: "runtime" | "loop";
   readonly batch?: number;
+  /** Counts of rows at which the time is noted. */
+  readonly marks?: readonly number[];
 }
 
 export interface DoorResult {
@@ -34,6 +36,8 @@ export interface DoorResult {
   readonly repeated: number;
   /** When the last was acknowledged, in ms since 1970. */
   readonly lastMs: number;
+  /** When so many had been acknowledged as each of the work's marks says. */
+  readonly marksMs: readonly number[];
   readonly cpuUs: number;
 }
 
@@ -41,10 +45,20 @@ const COMMIT_WITHIN_MS = 300;
 
 if (import.meta.main) await main(JSON.parse(process.argv[2] ?? "") as DoorWork);
 
-async function main({ url, brokers, library, topic, rows, kind, batch }: DoorWork): Promise<void> {
+async function main({
+  url,
+  brokers,
+  library,
+  topic,
+  rows,
+  kind,
+  batch,
+  marks = [],
+}: DoorWork): Promise<void> {
   process.stdin.on("end", () => process.exit(1)).resume();
   const late: number[] = [];
   const seen = new Set<string>();
+  const marksMs: number[] = [];
   const cpu = process.cpuUsage();
   const decoder = new TextDecoder();
   const note = (values: readonly (Uint8Array | null)[]) => {
@@ -54,6 +68,7 @@ async function main({ url, brokers, library, topic, rows, kind, batch }: DoorWor
       late.push(nowMs - dueMs);
       seen.add(`${dueMs}/${n}`);
     }
+    while (seen.size >= (marks[marksMs.length] ?? Infinity)) marksMs.push(nowMs);
     if (seen.size >= rows) finish(nowMs);
   };
   const finish = (lastMs: number) => {
@@ -65,6 +80,7 @@ async function main({ url, brokers, library, topic, rows, kind, batch }: DoorWor
       early: late.filter((each) => each < 0).length,
       repeated: late.length - seen.size,
       lastMs,
+      marksMs,
       cpuUs: user + system,
     };
     // After the delete of these rows has committed.

@@ -16,7 +16,21 @@ export interface OutgoingRecord {
   readonly headers: RecordHeaders;
 }
 
-export interface IncomingRecord extends OutgoingRecord {
+/**
+ * What a record tells of itself in UTF-8 without a view of its bytes, which would cost more than the text. Damaged bytes become
+ * U+FFFD and a byte order mark at the start is left out, as `TextDecoder` has it.
+ */
+export interface RecordTexts {
+  keyText(): string | null;
+  valueText(): string | null;
+  /** The last value of each of these headers, in the order of `names`; undefined where it is missing or null. */
+  headerTexts(names: readonly string[]): readonly (string | undefined)[];
+  /** Bytes of key and value together. */
+  readonly bodyBytes: number;
+}
+
+/** A form of the bus that can tell texts for less does; whoever reads records must do without. */
+export interface IncomingRecord extends OutgoingRecord, Partial<RecordTexts> {
   readonly partition: number;
   /** Offset in the partition; always a safe integer (a larger one is refused by the binding). */
   readonly offset: number;

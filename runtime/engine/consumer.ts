@@ -28,7 +28,7 @@ import { Lanes } from "./lanes.ts";
 import { LIMITS } from "./limits.ts";
 import { OwnedPartition, partitionName, type Task } from "./partition.ts";
 import type { Processing } from "./process.ts";
-import { textOf } from "./read.ts";
+import { bodyBytesOf, keyOf } from "./read.ts";
 import { TransactionCommitter } from "./transaction-committer.ts";
 import { Work } from "./work.ts";
 
@@ -203,9 +203,8 @@ export class Consumer {
       this.#committer.dirty(partition);
       return;
     }
-    const { key: keyBytes, value } = record; // each look makes a view
-    const bytes = (value?.byteLength ?? 0) + (keyBytes?.byteLength ?? 0);
-    const key = textOf(keyBytes);
+    const bytes = bodyBytesOf(record);
+    const key = keyOf(record);
     const lane = this.#laneOf(partition, key);
     const task = { record, ticket, partition, bytes, key, lane, alone: this.#failedBefore(record) };
     this.#intake.add(task);

@@ -45,57 +45,55 @@ const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const text = new TextDecoder("utf-8");
 const utf8 = new TextEncoder();
 
+/** The header of the version of the topic's schema. */
+const SCHEMA = "cauce_schema";
+/** The header of a message's place at a fence: the fence's number and the turn, such as `17/3`. */
+const PLACE = "cauce_place";
+/** Headers that are read of every record. */
+const READ: readonly string[] = [
+  "ce_id",
+  "ce_time",
+  "traceparent",
+  "cauce_attempts",
+  "cauce_deferrals",
+  "cauce_delivery",
+  SCHEMA,
+  PLACE,
+];
+
 /** Reads what a record says about itself. Never throws: what is missing or damaged falls back. */
 export function readEnvelope(record: IncomingRecord): Envelope {
-  let id = "";
-  let time = "";
-  let traceparent: string | null = null;
-  let attempts = 0;
-  let deferrals = 0;
-  let delivery = 0;
-  let schema = 1;
-  let place: Place | null = null;
-  for (const [name, bytes] of record.headers) {
-    if (bytes === null) continue;
-    switch (name) {
-      case "ce_id":
-        id = text.decode(bytes);
-        break;
-      case "ce_time":
-        time = text.decode(bytes);
-        break;
-      case "traceparent":
-        traceparent = text.decode(bytes);
-        break;
-      case "cauce_attempts":
-        attempts = count(bytes);
-        break;
-      case "cauce_deferrals":
-        deferrals = count(bytes);
-        break;
-      case "cauce_delivery":
-        delivery = count(bytes);
-        break;
-      case SCHEMA:
-        schema = Math.max(1, count(bytes));
-        break;
-      case PLACE:
-        place = readPlace(text.decode(bytes));
-        break;
-      default:
-    }
-  }
-  const stamped = time === "" ? NaN : Date.parse(time);
+  const [id = "", time, traceparent, attempts, deferrals, delivery, schema, place] =
+    record.headerTexts?.(READ) ?? textsOf(record.headers);
+  const stamped = time === undefined ? NaN : parsedTime(time);
   return {
     id: isMessageId(id) ? id : coordinatesOf(record),
     bornAtMs: Number.isNaN(stamped) ? record.timestampMs : stamped,
-    traceparent: traceparent !== null && TRACEPARENT.test(traceparent) ? traceparent : null,
-    attempts,
-    deferrals,
-    delivery,
-    schema,
-    place,
+    traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : null,
+    attempts: count(attempts),
+    deferrals: count(deferrals),
+    delivery: count(delivery),
+    schema: Math.max(1, count(schema)),
+    place: place === undefined ? null : readPlace(place),
   };
+}
+
+/** Messages that were made together say the same time. */
+let lastParsed = { time: "", stampMs: NaN };
+
+function parsedTime(time: string): number {
+  if (lastParsed.time !== time) lastParsed = { time, stampMs: Date.parse(time) };
+  return lastParsed.stampMs;
+}
+
+/** The last value of each header that is read, in the order of READ; undefined where it is missing or null. */
+function textsOf(headers: RecordHeaders): readonly (string | undefined)[] {
+  const texts: (string | undefined)[] = READ.map(() => undefined);
+  for (const [name, bytes] of headers) {
+    const place = READ.indexOf(name);
+    if (place >= 0 && bytes !== null) texts[place] = text.decode(bytes);
+  }
+  return texts;
 }
 
 /** May this be a message's id? Another one would be read as none. */
@@ -188,11 +186,6 @@ export function isOfEnvelope(name: string): boolean {
   return /^(?:ce_.*|cauce_.*|content-type|traceparent)$/i.test(name);
 }
 
-/** The header of the version of the topic's schema. */
-const SCHEMA = "cauce_schema";
-/** The header of a message's place at a fence: the fence's number and the turn, such as `17/3`. */
-const PLACE = "cauce_place";
-
 const REPLACED = new Set(["ce_id", "ce_time", "cauce_attempts", "cauce_deferrals", "cauce_delivery", PLACE]);
 
 /** Headers with a place at a fence, for a message on its way back to its handler. */
@@ -236,7 +229,6 @@ function addCounters(headers: Header[], { attempts, deferrals, delivery }: Count
   if (delivery > 0) headers.push(["cauce_delivery", utf8.encode(String(delivery))]);
 }
 
-function count(bytes: Uint8Array): number {
-  const digits = text.decode(bytes);
-  return /^\d{1,7}$/.test(digits) ? Math.min(Number(digits), HIGHEST_COUNT) : 0;
+function count(digits: string | undefined): number {
+  return digits !== undefined && /^\d{1,7}$/.test(digits) ? Math.min(Number(digits), HIGHEST_COUNT) : 0;
 }

@@ -45,6 +45,8 @@ export class OwnedPartition implements TopicPartition, Interruption {
   paused = false;
   /** Its next offset is not there any more: it stands still until somebody gives its group another one. */
   outOfRange = false;
+  /** The signal's word, for those who ask at each message. */
+  interrupted = false;
   /** False once it is being given back: what has not started does not start any more. */
   active = true;
 
@@ -65,10 +67,6 @@ export class OwnedPartition implements TopicPartition, Interruption {
     return this.#end.signal;
   }
 
-  get interrupted(): boolean {
-    return this.#end.signal.aborted;
-  }
-
   /** It is being given back: what runs may finish, nothing more starts. */
   leave(): void {
     this.active = false;
@@ -79,6 +77,7 @@ export class OwnedPartition implements TopicPartition, Interruption {
   /** Ends all work on it at once: lost, or not drained in time. */
   abandon(): void {
     this.leave();
+    this.interrupted = true;
     this.#end.abort();
     for (const call of this.onInterrupt) call();
     this.onInterrupt.clear();

@@ -5,6 +5,7 @@
  */
 import type { IncomingRecord } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
+import type { Codec } from "../handler/codec.ts";
 import type { Message } from "../handler/handler.ts";
 import type { AnyTopic } from "../handler/topic.ts";
 import type { Envelope } from "./envelope.ts";
@@ -21,9 +22,7 @@ const utf8 = new TextDecoder();
 export function readValue(record: IncomingRecord, topic: AnyTopic): Read | Promise<Read> {
   let value: unknown;
   try {
-    const { value: bytes } = record; // each look makes a view
-    if (bytes === null) throw new CauceError("undecodable", "the record has no value (a tombstone)");
-    value = topic.codec.decode(bytes);
+    value = decoded(record, topic.codec);
     const checked = validate(topic, value);
     return checked instanceof Promise
       ? checked.then(readable, (thrown: unknown) => ({ readable: false, value, thrown }))
@@ -33,13 +32,28 @@ export function readValue(record: IncomingRecord, topic: AnyTopic): Read | Promi
   }
 }
 
+/** @throws CauceError `undecodable` */
+function decoded(record: IncomingRecord, codec: Codec): unknown {
+  const text = codec.decodeText === undefined ? undefined : record.valueText?.();
+  // What was damaged, or looks like it, only the bytes can tell.
+  if (typeof text === "string" && !text.includes("\ufffd")) return codec.decodeText?.(text);
+  const { value: bytes } = record; // each look makes a view
+  if (bytes === null) throw new CauceError("undecodable", "the record has no value (a tombstone)");
+  return codec.decode(bytes);
+}
+
 function readable(value: unknown): Read {
   return { readable: true, value };
 }
 
 /** A record's key in UTF-8, or null. */
-export function keyOf({ key }: IncomingRecord): string | null {
-  return textOf(key);
+export function keyOf(record: IncomingRecord): string | null {
+  return record.keyText === undefined ? textOf(record.key) : record.keyText();
+}
+
+/** Bytes of key and value together. */
+export function bodyBytesOf(record: IncomingRecord): number {
+  return record.bodyBytes ?? (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0);
 }
 
 /** Bytes in UTF-8, or null. */

@@ -10,6 +10,8 @@ export interface Codec {
   readonly contentType: string;
   /** @throws CauceError `undecodable` with the reason. */
   decode(bytes: Uint8Array): unknown;
+  /** The same for a value that is sound UTF-8, which may cost less to get than its bytes. @throws as `decode` */
+  decodeText?(text: string): unknown;
   /** @throws CauceError `invalid_value` when the value cannot be written. */
   encode(value: unknown): Uint8Array;
 }
@@ -23,17 +25,8 @@ const utf8 = new TextEncoder();
 /** JSON in UTF-8. Refuses broken UTF-8, nesting deeper than 64, and what JSON cannot carry. */
 export const json: Codec = {
   contentType: "application/json",
-  decode(bytes) {
-    const text = decodeUtf8(bytes);
-    if (mayNestDeeper(text) && depthOf(text) > DEEPEST_JSON) {
-      throw new CauceError("undecodable", `the value nests deeper than ${DEEPEST_JSON} levels`);
-    }
-    try {
-      return JSON.parse(text);
-    } catch (cause) {
-      throw new CauceError("undecodable", `the value is not JSON: ${messageOf(cause)}`, { cause });
-    }
-  },
+  decode: (bytes) => parse(decodeUtf8(bytes)),
+  decodeText: parse,
   encode(value) {
     let text: string | undefined;
     try {
@@ -48,6 +41,17 @@ export const json: Codec = {
     return utf8.encode(text);
   },
 };
+
+function parse(text: string): unknown {
+  if (mayNestDeeper(text) && depthOf(text) > DEEPEST_JSON) {
+    throw new CauceError("undecodable", `the value nests deeper than ${DEEPEST_JSON} levels`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CauceError("undecodable", `the value is not JSON: ${messageOf(cause)}`, { cause });
+  }
+}
 
 function decodeUtf8(bytes: Uint8Array): string {
   try {

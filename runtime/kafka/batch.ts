@@ -5,15 +5,15 @@
  * that is kept keeps its whole batch alive. No native memory is behind them, so none can dangle. They are getters:
  * destructure a record, a spread of one copies its coordinates alone.
  */
-import type { IncomingRecord, RecordHeaders } from "../bus/bus.ts";
+import type { IncomingRecord, RecordHeaders, RecordTexts } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import type { FetchedBuffer } from "./fetched-buffer.ts";
-import { HeaderBlock } from "./header-block.ts";
+import { HeaderBlock, headerTexts } from "./header-block.ts";
 import { RECORD } from "./layout.ts";
 import { type Address, addressOf } from "./symbols.ts";
 
 /** A record that was taken from a `Consumer`. */
-export interface ConsumedRecord extends IncomingRecord {
+export interface ConsumedRecord extends Omit<IncomingRecord, keyof RecordTexts>, RecordTexts {
   /** The same key, value and headers for another topic: a producer writes them again unread, which costs least. */
   forward(topic: string): ForwardedRecord;
   /** Its headers unread: a producer writes them again as they are, for a fraction of the cost. */
@@ -62,7 +62,7 @@ function decodeBatch(
     const start = batch.word(index, RECORD.topicStart);
     const of = batch.word(index, RECORD.partition);
     if (start !== topicStart || of !== partition) {
-      if (start !== topicStart) topic = start < 0 ? "" : batch.text(start);
+      if (start !== topicStart) topic = start < 0 ? "" : batch.lengthAndText(start);
       topicStart = start;
       partition = of;
       ours = owns(topic, partition);
@@ -87,10 +87,20 @@ export function release(records: readonly IncomingRecord[]): void {
   for (const record of records) if (record instanceof BatchRecord) record.release();
 }
 
+/** Every host with Node's Buffer has it; its types do not say so. */
+interface Sliced extends Buffer {
+  utf8Slice(start: number, end: number): string;
+}
+
+const BYTE_ORDER_MARK = "\ufeff";
+const REPLACEMENT = "\ufffd";
+
 /** The buffer of one batch, seen as numbers. */
 class Batch {
   readonly #fetched: FetchedBuffer;
   readonly #buffer: ArrayBuffer;
+  /** All of it, for texts that need no view of their own. */
+  readonly #bytes: Sliced;
   readonly #doubles: Float64Array;
   readonly #words: Int32Array;
   #released = false;
@@ -100,6 +110,7 @@ class Batch {
     const { buffer, count } = fetched;
     this.#fetched = fetched;
     this.#buffer = buffer;
+    this.#bytes = Buffer.from(buffer) as Sliced;
     this.#doubles = new Float64Array(buffer, 0, (count * RECORD.size) / 8);
     this.#words = new Int32Array(buffer, 0, (count * RECORD.size) / 4);
   }
@@ -113,9 +124,35 @@ class Batch {
   }
 
   /** A length and a text behind the table. */
-  text(start: number): string {
+  lengthAndText(start: number): string {
     const length = new DataView(this.#buffer, start, 4).getInt32(0, true);
     return utf8.decode(new Uint8Array(this.#buffer, start + 4, length));
+  }
+
+  /** As `TextDecoder` has it; for 32 bytes 57 ns and not 87 with a view, which costs three times as much once it must be collected. */
+  readonly text = (start: number, end: number): string => {
+    const text = this.#bytes.utf8Slice(start, end);
+    return text.startsWith(BYTE_ORDER_MARK) || text.includes(REPLACEMENT)
+      ? utf8.decode(this.slice(start, end - start))
+      : text;
+  };
+
+  fieldText(index: number, start: number, length: number): string | null {
+    if (this.#released) throw released();
+    const from = this.word(index, start);
+    return from < 0 ? null : this.text(from, from + this.word(index, length));
+  }
+
+  bodyBytes(index: number): number {
+    if (this.#released) throw released();
+    return Math.max(0, this.word(index, RECORD.keyBytes)) + Math.max(0, this.word(index, RECORD.valueBytes));
+  }
+
+  headerTexts(index: number, names: readonly string[]): (string | undefined)[] {
+    if (this.#released) throw released();
+    const start = this.word(index, RECORD.headersStart);
+    const count = this.word(index, RECORD.headerCount);
+    return headerTexts({ bytes: this.#bytes, start, count }, names, this.text);
   }
 
   field(index: number, start: number, length: number): Uint8Array | null {
@@ -181,6 +218,22 @@ class BatchRecord implements ConsumedRecord {
 
   get headerBlock(): HeaderBlock {
     return this.#batch.headerBlock(this.#index);
+  }
+
+  keyText(): string | null {
+    return this.#batch.fieldText(this.#index, RECORD.keyStart, RECORD.keyBytes);
+  }
+
+  valueText(): string | null {
+    return this.#batch.fieldText(this.#index, RECORD.valueStart, RECORD.valueBytes);
+  }
+
+  headerTexts(names: readonly string[]): readonly (string | undefined)[] {
+    return this.#batch.headerTexts(this.#index, names);
+  }
+
+  get bodyBytes(): number {
+    return this.#batch.bodyBytes(this.#index);
   }
 
   forward(topic: string): ForwardedRecord {

@@ -1,9 +1,61 @@
 /**
  * Headers as they came from the broker: bytes, read only when somebody asks.
  *
- * In: a part of a fetched batch. Out: names and values; or the block as a whole, which a producer writes again unread.
+ * In: a part of a fetched batch. Out: names and values; a few of them as text; or the block as a whole, which a producer writes
+ * again unread.
  */
 import type { RecordHeaders } from "../bus/bus.ts";
+
+/**
+ * The last value of each of these headers, where it has one, as text: a name that nobody asks for costs a comparison of lengths.
+ * @param text What lies at so many bytes from the start of the block, as text.
+ */
+export function headerTexts(
+  block: { readonly bytes: Uint8Array; readonly start: number; readonly count: number },
+  names: readonly string[],
+  text: (start: number, end: number) => string,
+): (string | undefined)[] {
+  const { bytes, count } = block;
+  const { byLength, none } = wantedOf(names);
+  const found: (string | undefined)[] = none.slice();
+  let from = block.start;
+  for (let at = 0; at < count; at++) {
+    const nameBytes = i32At(bytes, from);
+    const valueBytes = i32At(bytes, from + 4);
+    const nameStart = from + LENGTHS_BYTES;
+    const start = nameStart + nameBytes;
+    from = start + Math.max(0, valueBytes);
+    if (valueBytes < 0) continue;
+    for (const wanted of byLength[nameBytes] ?? NOBODY)
+      if (isSame(wanted.bytes, bytes, nameStart)) found[wanted.place] = text(start, from);
+  }
+  return found;
+}
+
+interface Wanted {
+  /** Names of so many bytes, with their places. */
+  readonly byLength: readonly (
+    readonly { readonly bytes: Uint8Array; readonly place: number }[] | undefined
+  )[];
+  readonly none: readonly undefined[];
+}
+const NOBODY: NonNullable<Wanted["byLength"][number]> = [];
+/** Readers ask for the same list again and again. */
+const wantedByNames = new WeakMap<readonly string[], Wanted>();
+
+function wantedOf(names: readonly string[]): Wanted {
+  let wanted = wantedByNames.get(names);
+  if (wanted === undefined) {
+    const byLength: { bytes: Uint8Array; place: number }[][] = [];
+    for (const [place, name] of names.entries()) {
+      const bytes = encoder.encode(name);
+      (byLength[bytes.byteLength] ??= []).push({ bytes, place });
+    }
+    wanted = { byLength, none: names.map(() => undefined) };
+    wantedByNames.set(names, wanted);
+  }
+  return wanted;
+}
 
 export class HeaderBlock {
   /** How many there are. */
@@ -72,3 +124,4 @@ const LENGTHS_BYTES = 8;
 /** In bytes. */
 const LONGEST_KEPT = 256;
 const utf8 = new TextDecoder();
+const encoder = new TextEncoder();

@@ -99,6 +99,43 @@ for (const crossing of CROSSINGS) {
       expect(again?.headers).toEqual(first.headers);
     });
 
+    test("its texts are those of its bytes, whatever these are", async () => {
+      const topic = `t-${crypto.randomUUID()}`;
+      cluster.createTopic(topic, 1);
+      const odd = [
+        null,
+        new Uint8Array(),
+        bytes("plain"),
+        bytes("ñ, 漢字, 🙂"),
+        bytes("\ufeffmarked"),
+        bytes("\ufffd, really"),
+        new Uint8Array([0x61, 0xff, 0xc3, 0x28, 0xe2, 0x82]),
+        new Uint8Array([0x61, 0, 0x62]),
+      ];
+      await producer.produce(
+        odd.map((value) => ({
+          topic,
+          key: value,
+          value,
+          headers: [
+            ["name", bytes("first")],
+            ["mane", bytes("other")],
+            ["null", null],
+            ["name", value],
+          ],
+        })),
+      );
+      const records = await read(topic, odd.length);
+      const names = ["absent", "null", "name", "mane"];
+      for (const [at, record] of records.entries()) {
+        const value = odd[at] ?? null;
+        expect(record.keyText()).toBe(textOf(value));
+        expect(record.valueText()).toBe(textOf(value));
+        expect(record.headerTexts(names)).toEqual([undefined, undefined, textOf(value) ?? "first", "other"]);
+        expect(record.bodyBytes).toBe(2 * (value?.byteLength ?? 0));
+      }
+    });
+
     test("header names are told apart, also those that look alike to a hash", async () => {
       const topic = `t-${crypto.randomUUID()}`;
       cluster.createTopic(topic, 1);
@@ -145,6 +182,10 @@ for (const crossing of CROSSINGS) {
       expect(() => taken[1]?.key).toThrow("after its batch was released");
       expect(() => taken[1]?.headers).toThrow("after its batch was released");
       expect(() => taken[1]?.timestampMs).toThrow("after its batch was released");
+      expect(() => taken[1]?.keyText()).toThrow("after its batch was released");
+      expect(() => taken[1]?.valueText()).toThrow("after its batch was released");
+      expect(() => taken[1]?.headerTexts(["n"])).toThrow("after its batch was released");
+      expect(() => taken[1]?.bodyBytes).toThrow("after its batch was released");
       expect(kept?.byteLength).toBe(0);
       expect(taken[1]?.offset).toBe(1);
       const topic = `t-${crypto.randomUUID()}`;
