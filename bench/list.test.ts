@@ -21,6 +21,7 @@ const LIMITS: Readonly<Record<string, readonly string[]>> = {
   "delayed/retry scheduler: peers": ["at least 1, aim 3"],
   "delayed/retry scheduler: beside a storm": ["at most 2, aim 1.2"],
   "delayed/retry scheduler: scheduling in bulk": ["at least 20000, aim 30000"],
+  "delayed/retry scheduler: recovery": ["at least 0.98, aim 1"],
 };
 
 test("every benchmark has the limits of its row", () => {
