@@ -6,6 +6,7 @@
  * the peers do it, without headers and with one validation. Out: the window. Not here: what the runtime does for a message
  * that does not go well: retries, deadlines, order by key, dead letters.
  */
+import { hash } from "node:crypto";
 import * as v from "valibot";
 import { MeasuredWindow, readWork } from "../harness/window.ts";
 import { Numbered, step } from "../json-hop/hop.ts";
@@ -13,7 +14,7 @@ import { openLoop, type Produced, type Taken } from "./loop.ts";
 
 const work = readWork();
 const utf8 = new TextEncoder();
-const text = new TextDecoder();
+const READ = ["ce_id", "traceparent"];
 const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/;
 const specversion = utf8.encode("1.0");
 const source = utf8.encode(`/bench/${work.group}`);
@@ -33,22 +34,16 @@ process.stdout.write(`${window.line()}\n`);
 process.exit(0);
 
 function plain(record: Taken): Produced {
-  const value = v.parse(Numbered, JSON.parse(text.decode(record.value ?? undefined)));
+  const value = v.parse(Numbered, JSON.parse(record.valueText() ?? ""));
   return { topic: work.to, key: record.key, value: utf8.encode(JSON.stringify(step(value))), headers: [] };
 }
 
 function enveloped(record: Taken): Produced {
-  let id = "";
-  let traceparent = "";
-  for (const [name, bytes] of record.headers) {
-    if (name === "ce_id") id = text.decode(bytes ?? undefined);
-    else if (name === "traceparent") traceparent = text.decode(bytes ?? undefined);
-  }
-  const value = v.parse(Numbered, JSON.parse(text.decode(record.value ?? undefined)));
+  const [id = "", traceparent = ""] = record.headerTexts(READ);
+  const value = v.parse(Numbered, JSON.parse(record.valueText() ?? ""));
   const output = step(value);
   v.parse(Numbered, output);
-  const hash = new Bun.CryptoHasher("sha256").update(`${id}\u001fnext\u001f0`).digest("hex");
-  const outputId = hash.slice(0, 32);
+  const outputId = hash("sha256", `${id}\u001fnext\u001f0`, "hex").slice(0, 32);
   const trace = TRACEPARENT.exec(traceparent);
   const headers: [string, Uint8Array][] = [
     ["ce_specversion", specversion],
