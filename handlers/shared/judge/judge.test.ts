@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { BadOutput } from "../model/model.ts";
 import type { CompletionOptions, Completions } from "../model/openai.ts";
-import { aliasesOf } from "./likeness.ts";
+import { aliasesOf } from "./aliases.ts";
 import { llmJudge } from "./llm.ts";
 import { chanceRight, judgeOffline, offlineJudge } from "./offline.ts";
 import { CRITERIA, RUBRIC, passes, rubricHash, totalOf } from "./rubric.ts";
@@ -63,6 +63,12 @@ describe("the offline judge", () => {
     ["how many people live there", "1,200", "About 1200 people."],
     ["who plays the doctor", "Peter Capaldi/Capaldi", "Capaldi."],
     ["which mode is used", "MFSK / Olivia", "Olivia is used."],
+    ["how old was he", "27/twenty-seven", "He was 27 years old."],
+    ["which band is it", "The Who", "It is The Who."],
+    ["which planet is it", "Neptune (planet)/8th planet/♆/Neptuno", "It is Neptune."],
+    ["which letter", "O/O (letter)/ℴ", "The letter is O."],
+    ["how many teams", "36.0", "There are 36 teams."],
+    ["is he afraid", "True/True (song)/TRUE", "Yes, he is."],
     ["is water wet", "Yes", "Yes, it is."],
     ["¿es cierto?", "no", "No, no lo es."],
   ])("%p: %p is met by %p", (title, reference, answer) => {
@@ -73,6 +79,9 @@ describe("the offline judge", () => {
     ["who got the first nobel prize in physics", "Wilhelm Conrad Röntgen", "It went to Marie Curie in 1903."],
     ["when did the wall fall", "9 November 1989", "It fell in 1961."],
     ["how many points", "308", "They allowed 380 points."],
+    ["when was the vote", "July 2, 1776", "The vote was on July 4, 1776."],
+    ["how many people", "10 million", "11 million"],
+    ["which planet is it", "Neptune (planet)/8th planet/♆/Neptuno", "It is Uranus."],
     ["who got it", "Eva", "I don't know."],
     ["¿Quién fue?", "Eva", "No lo sé."],
     ["what is the capital", "Canberra", "The capital is not Canberra."],
@@ -117,11 +126,41 @@ describe("the offline judge", () => {
     }
   });
 
-  test("a slash splits aliases, but not 24/7 or km/h", () => {
-    expect(aliasesOf("Olivia/MFSK")).toEqual(["Olivia", "MFSK"]);
-    expect(aliasesOf("24/7")).toEqual(["24/7"]);
-    expect(aliasesOf("120 km/h")).toEqual(["120 km/h"]);
+  test("a list of thousands of spellings and an answer of thousands of words are judged within the bounds", () => {
+    const words = (count: number, salt: number) =>
+      Array.from(
+        { length: count },
+        (_, index) => `w${"abcdefghij"[(index * salt) % 10]}${index.toString(36)}q`,
+      );
+    const reference = words(5_000, 3).join(" / ");
+    const { score } = judgeOffline({
+      title: "?",
+      content: "",
+      best_answer: reference,
+      answer: words(5_000, 7).join(" "),
+    });
+    expect(score).toBeWithin(0, 10.01);
+    expect(aliasesOf(reference).length).toBeLessThanOrEqual(256);
   });
+});
+
+test.each([
+  ["Olivia/MFSK", ["Olivia", "MFSK"]],
+  ["a cat; a dog | a fox", ["a cat", "a dog", "a fox"]],
+  ["27/twenty-seven", ["27", "twenty-seven"]],
+  ["3/Three/third place", ["3", "third place"]],
+  ["Neptune (planet)", ["Neptune (planet)", "Neptune"]],
+  ["(North Atlantic) Gannet", ["(North Atlantic) Gannet", "Gannet"]],
+  ["🜚/Gold/Au (element)", ["Gold", "Au (element)", "Au"]],
+  ["24/7", ["24/7"]],
+  ["120 km/h", ["120 km/h"]],
+  ["AC/DC", ["AC/DC"]],
+  ["9/11/2001", ["9/11/2001"]],
+  ["1938/1933", ["1938", "1933"]],
+  ["(?)", ["(?)"]],
+  ["", [""]],
+])("%p can be read as %p", (reference, readings) => {
+  expect(aliasesOf(reference)).toEqual(readings);
 });
 
 describe("the LLM judge", () => {

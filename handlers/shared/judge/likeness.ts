@@ -4,7 +4,9 @@
  * In: question, reference, answer. Out: features of fixed order, each between 0 and 1 or a small logarithm.
  * Never here: the weights, a threshold, knowledge of the world.
  */
-import { fold, isNumber, isStopWord, likeness, stem, tokens } from "../text/tokens.ts";
+import { aliasesOf } from "./aliases.ts";
+import { fold, isNumber, isStopWord, stem, tokens } from "../text/tokens.ts";
+import { Said, trigramsOf } from "./said.ts";
 
 export const FEATURES = [
   "bias",
@@ -23,67 +25,43 @@ export const FEATURES = [
   "other_number",
   "long_reference",
   "trigrams",
+  "number_replaced",
 ] as const;
 
 export type Features = readonly number[];
 
 /** One row of features for each way in which the reference can be read (its aliases): the best one counts. */
 export function featuresOf(title: string, reference: string, answer: string): readonly Features[] {
-  const asked = new Set(tokens(title).map(stem));
-  const said = tokens(answer.slice(0, LONGEST_ANSWER)).slice(0, MOST_ANSWER_WORDS);
+  const said = new Said(title, answer);
   const unknown = saysUnknown(answer) ? 1 : 0;
-  return aliasesOf(reference).map((alias) =>
-    compare(alias, {
-      asked,
-      said,
-      unknown,
-      stems: said.map(stem),
-      answer: fold(answer.slice(0, LONGEST_ANSWER)),
-    }),
-  );
+  const readings = aliasesOf(reference).map((alias) => ({ alias, gold: goldOf(alias) }));
+  let wordsLeft = MOST_REFERENCE_WORDS;
+  return readings.flatMap(({ alias, gold }, index) => {
+    wordsLeft -= gold.length;
+    return index === 0 || wordsLeft >= 0 ? [compare(alias, gold, said, unknown)] : [];
+  });
 }
 
-/** Every word of the reference is compared with every word of the answer: these bound one judgement to milliseconds. */
-const LONGEST_ANSWER = 20_000;
-const MOST_ANSWER_WORDS = 2_000;
-const MOST_REFERENCE_WORDS = 200;
-
-/**
- * "a/b", "a; b" or "a | b" name the same thing in several ways; each is tried, and the whole too. A slash between digits
- * or short units ("24/7", "km/h") is not such a sign.
- */
-export function aliasesOf(reference: string): readonly string[] {
-  const parts = reference
-    .split(/\s*[;|\n]\s*|\s*\/\s*/)
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
-  const real =
-    parts.length > 1 && parts.length <= LONGEST_ALIAS_LIST && parts.every((part) => fold(part).length > 2);
-  return real ? parts : [reference];
-}
-
-const LONGEST_ALIAS_LIST = 24;
+/** In words, all readings together: each is sought through the whole answer. */
+const MOST_REFERENCE_WORDS = 1_000;
+const LONGEST_READING = 200;
 
 /** Does the answer say that it does not know? */
 export function saysUnknown(answer: string): boolean {
   return UNKNOWN.test(fold(answer).replaceAll("’", "'"));
 }
 
-interface Said {
-  readonly asked: ReadonlySet<string>;
-  readonly said: readonly string[];
-  /** The stem of each word of `said`. */
-  readonly stems: readonly string[];
-  readonly unknown: number;
-  readonly answer: string;
+/** The words of a reading that carry content; all of them where none does ("The Who"). */
+function goldOf(alias: string): readonly string[] {
+  const all = tokens(alias).slice(0, LONGEST_READING);
+  const content = all.filter((token) => !isStopWord(token));
+  return content.length > 0 ? content : all;
 }
 
-function compare(alias: string, { asked, said, stems, unknown, answer }: Said): Features {
-  const all = tokens(alias.slice(0, LONGEST_ANSWER)).slice(0, MOST_REFERENCE_WORDS);
-  const gold = all.some((token) => !isStopWord(token)) ? all.filter((token) => !isStopWord(token)) : all;
-  const saidContent = said.filter((token) => !isStopWord(token));
-  const matches = gold.map((token) => bestMatch(token, said, stems));
-  const fresh = gold.map((token) => !asked.has(stem(token)));
+function compare(alias: string, gold: readonly string[], said: Said, unknown: number): Features {
+  const matches = gold.map((token) => said.nearest(token));
+  const stems = gold.map(stem);
+  const fresh = stems.map((root) => !said.askedStems.has(root));
   const recall = weightedMean(
     gold.map((token, index) => ({
       weight: weightOf(token, fresh[index]),
@@ -93,12 +71,11 @@ function compare(alias: string, { asked, said, stems, unknown, answer }: Said): 
   const newMatches = matches.filter((_, index) => fresh[index]);
   const newRecall = newMatches.length === 0 ? recall : mean(newMatches.map((match) => match.likeness));
   const numbers = gold.flatMap((token, index) => (isNumber(token) ? [matches[index]?.likeness ?? 0] : []));
-  const at = findRun(gold, saidContent);
-  const exact = at >= 0 ? 1 : 0;
-  const first = matches.find((match) => match.likeness >= 0.75)?.at ?? said.length;
-  const goldStems = new Set(gold.map(stem));
-  const foreign = saidContent.filter((token) => !asked.has(stem(token)));
-  const length = Math.log2(1 + said.length) / 8;
+  const exact = isRun(gold, stems, said) ? 1 : 0;
+  const first = matches.find((match) => match.likeness > 0)?.at ?? said.words.length;
+  const goldStems = new Set(stems);
+  const foreign = said.foreignStems;
+  const length = Math.log2(1 + said.words.length) / 8;
   const shortGold = gold.length <= 1 && (gold[0]?.length ?? 0) <= 3 ? 1 : 0;
   return [
     1,
@@ -109,55 +86,59 @@ function compare(alias: string, { asked, said, stems, unknown, answer }: Said): 
     numbers.length === 0 ? 0 : 1 - mean(numbers),
     numbers.length === 0 ? 0 : mean(numbers),
     unknown,
-    exact === 1 && denied(gold, said) ? 1 : 0,
-    foreign.length === 0
-      ? exact
-      : foreign.filter((token) => goldStems.has(stem(token))).length / foreign.length,
-    said.length === 0 ? 1 : first / said.length,
+    exact === 1 && denied(gold, said.words) ? 1 : 0,
+    foreign.length === 0 ? exact : foreign.filter((root) => goldStems.has(root)).length / foreign.length,
+    said.words.length === 0 ? 1 : first / said.words.length,
     length,
     exact * shortGold * length,
-    numbers.length > 0 && mean(numbers) < 1 && said.some((token) => isNumber(token) && !asked.has(token))
-      ? 1
-      : 0,
+    numbers.length > 0 && mean(numbers) < 1 ? otherNumbers(gold, said) : 0,
     Math.log2(1 + gold.length) / 5,
-    trigramRecall(fold(alias.slice(0, LONGEST_ANSWER)), answer),
+    trigramRecall(alias, said),
+    exact === 1 ? 0 : replacedNumber(gold, said.content),
   ];
 }
 
-/** The nearest word of the answer: equal, of one stem, or alike by at least three quarters. */
-function bestMatch(
-  token: string,
-  said: readonly string[],
-  stems: readonly string[],
-): { readonly likeness: number; readonly at: number } {
-  let best = 0;
-  let at = said.length;
-  const root = stem(token);
-  for (const [index, word] of said.entries()) {
-    const alike = word === token ? 1 : stems[index] === root ? 0.95 : likeness(token, word);
-    if (alike > best && (alike >= 0.75 || alike === 1)) [best, at] = [alike, index];
-    if (best === 1) break;
-  }
-  return { likeness: best, at };
+/** 1 where the answer has numbers of its own instead of the reference's, 0 where it has none; few weigh more than many. */
+function otherNumbers(gold: readonly string[], said: Said): number {
+  const own = said.words.filter((token) => isNumber(token) && !said.askedWords.has(token));
+  const others = own.filter((token) => !gold.includes(token));
+  return own.length === 0 ? 0 : others.length / own.length;
 }
+
+/**
+ * "July 4, 1776" for "July 2, 1776": 1 where the answer has the reference as a run in which only numbers differ, and not
+ * all of it does; half of that where the answer has many more words, which may say the number elsewhere.
+ */
+function replacedNumber(gold: readonly string[], said: readonly string[]): number {
+  if (!gold.some(isNumber)) return 0;
+  const found = said.some((_, start) => {
+    let same = 0;
+    for (const [index, token] of gold.entries()) {
+      const word = said[start + index] ?? "";
+      if (word === token) same++;
+      else if (!isNumber(token) || !isNumber(word)) return false;
+    }
+    return same > 0 && same < gold.length;
+  });
+  if (!found) return 0;
+  return said.length <= gold.length + FEW_WORDS ? 1 : 0.5;
+}
+
+const FEW_WORDS = 8;
 
 /** Words already in the question say little; numbers say much. */
 function weightOf(token: string, fresh: boolean | undefined): number {
   return (fresh === true ? 1 : 0.3) * (isNumber(token) ? 1.5 : 1);
 }
 
-/** Where the reference stands in the answer as one run of content words, else -1. */
-function findRun(gold: readonly string[], said: readonly string[]): number {
-  for (let start = 0; start + gold.length <= said.length; start++) {
-    if (
-      gold.every(
-        (token, index) => said[start + index] === token || stem(said[start + index] ?? "") === stem(token),
-      )
-    ) {
-      return start;
-    }
-  }
-  return -1;
+/** Does the reading stand in the answer as one run of content words? One that has none is sought among all words. */
+function isRun(gold: readonly string[], stems: readonly string[], said: Said): boolean {
+  if (gold.every(isStopWord)) return isRunOf(gold, said.words);
+  return isRunOf(stems, said.contentStems);
+}
+
+function isRunOf(run: readonly string[], list: readonly string[]): boolean {
+  return list.some((_, start) => run.every((token, index) => list[start + index] === token));
 }
 
 /** "not Paris", "no fue en París": a denial within the three words before every mention. */
@@ -170,20 +151,11 @@ function denied(gold: readonly string[], said: readonly string[]): boolean {
   );
 }
 
-function trigramRecall(gold: string, answer: string): number {
-  const grams = trigrams(gold);
-  if (grams.size === 0) return 0;
-  const have = trigrams(answer);
+function trigramRecall(alias: string, said: Said): number {
+  const grams = trigramsOf(fold(alias));
   let met = 0;
-  for (const gram of grams) if (have.has(gram)) met++;
-  return met / grams.size;
-}
-
-function trigrams(text: string): Set<string> {
-  const plain = ` ${text.replace(/[^\p{L}\p{N}]+/gu, " ").trim()} `;
-  const grams = new Set<string>();
-  for (let index = 0; index + 3 <= plain.length; index++) grams.add(plain.slice(index, index + 3));
-  return grams;
+  for (const gram of grams) if (said.trigrams.has(gram)) met++;
+  return grams.size === 0 ? 0 : met / grams.size;
 }
 
 function mean(values: readonly number[]): number {

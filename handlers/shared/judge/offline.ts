@@ -8,25 +8,27 @@ import { fold, isStopWord, stem, tokens } from "../text/tokens.ts";
 import { languageOf } from "../text/language.ts";
 import { sentencesOf } from "../text/sentences.ts";
 import type { Judge, Judged, Judgement } from "./judge.ts";
-import { FEATURES, aliasesOf, featuresOf, saysUnknown, type Features } from "./likeness.ts";
+import { aliasesOf } from "./aliases.ts";
+import { FEATURES, featuresOf, saysUnknown, type Features } from "./likeness.ts";
 import { RUBRIC_VERSION, gatePassed, totalOf } from "./rubric.ts";
-import { WEIGHTS } from "./weights.ts";
+import { WEIGHTS, type Weights } from "./weights.ts";
 
 /** Stored with each score: what it is, how it judges, and by which rubric. */
-export const OFFLINE_JUDGE = `offline-lexical-1 (reference-based accuracy, the rest heuristics; rubric ${RUBRIC_VERSION})`;
+export const OFFLINE_JUDGE = `offline-lexical-2 (reference-based accuracy, the rest heuristics; rubric ${RUBRIC_VERSION})`;
 
-export function offlineJudge(): Judge {
+/** Other weights than those that were measured are for measuring alone. */
+export function offlineJudge(weights: Weights = WEIGHTS): Judge {
   return {
     name: OFFLINE_JUDGE,
     async score(judged, signal) {
       signal.throwIfAborted();
-      return judgeOffline(judged);
+      return judgeOffline(judged, weights);
     },
   };
 }
 
-export function judgeOffline({ title, best_answer, answer }: Judged): Judgement {
-  const right = chanceRight({ title, best_answer, answer });
+export function judgeOffline({ title, best_answer, answer }: Judged, weights: Weights = WEIGHTS): Judgement {
+  const right = chanceRight({ title, best_answer, answer }, weights);
   const unknown = saysUnknown(answer) && right < 0.5;
   const covered = coverage(best_answer, answer);
   const rubric = {
@@ -49,19 +51,25 @@ export function judgeOffline({ title, best_answer, answer }: Judged): Judgement 
  * The chance, 0 to 1, that a person with the reference at hand calls the answer right. Without a reference it is 0.5:
  * nothing can be said; an answer that says it does not know has 0 then.
  */
-export function chanceRight({ title, best_answer, answer }: Omit<Judged, "content">): number {
+export function chanceRight(
+  { title, best_answer, answer }: Omit<Judged, "content">,
+  weights: Weights = WEIGHTS,
+): number {
   if (answer.trim() === "") return 0;
   if (tokens(best_answer).length === 0) return saysUnknown(answer) ? 0 : 0.5;
-  const wanted = polarityOf(best_answer);
+  const wanted = aliasesOf(best_answer)
+    .map(polarityOf)
+    .find((polarity) => polarity !== undefined);
   if (wanted !== undefined) return polarityIn(answer) === wanted ? 0.95 : 0.05;
-  return Math.max(...featuresOf(title, best_answer, answer).map(chanceOf));
+  return Math.max(...featuresOf(title, best_answer, answer).map((features) => chanceOf(features, weights)));
 }
 
-function chanceOf(features: Features): number {
-  const evidence = FEATURES.reduce((sum, name, index) => sum + (features[index] ?? 0) * WEIGHTS[name], 0);
+function chanceOf(features: Features, weights: Weights): number {
+  const evidence = FEATURES.reduce((sum, name, index) => sum + (features[index] ?? 0) * weights[name], 0);
   const chance = 1 / (1 + Math.exp(-evidence));
   // Denials are too rare among labelled answers for a weight to be learnt; a denied reference is simply wrong.
-  return features[FEATURES.indexOf("denied")] === 1 ? Math.min(chance, 0.1) : chance;
+  if (features[FEATURES.indexOf("denied")] === 1) return Math.min(chance, 0.1);
+  return features[FEATURES.indexOf("number_replaced")] === 1 ? Math.min(chance, 0.3) : chance;
 }
 
 /** A reference that is nothing but yes or no. */

@@ -69,6 +69,7 @@ function rawTokens(text: string): string[] {
     })
     .replace(/['’`´]s\b/g, "")
     .replace(/(\d)[.,\u00a0\u202f](?=\d{3}(?!\d))/g, "$1")
+    .replace(/(\d)[.,]0+(?!\d)/g, "$1")
     .replace(/(\d)(?:st|nd|rd|th|º|ª|°)\b/g, "$1");
   return plain.match(/\d+(?:[.,]\d+)?|\p{L}+/gu) ?? [];
 }

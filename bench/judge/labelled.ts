@@ -1,30 +1,31 @@
 /**
  * Answers with human right/wrong labels, from an EVOUNA file, in two fixed halves by the question's hash.
  *
- * In: the file's path. Out: one row for each answer that a person labelled. Never here: judging.
+ * In: the file's rows. Out: one row for each answer that a person labelled. Never here: judging, rows that the data set
+ * itself calls improper.
  */
-import { readFile } from "node:fs/promises";
-import { questionId } from "../handlers/shared/questions/identity.ts";
+import { questionId } from "../../handlers/shared/questions/identity.ts";
 
 export interface LabelledAnswer {
+  /** Who gave the answer, or how it was made. */
   readonly system: string;
   readonly title: string;
   readonly reference: string;
   readonly answer: string;
-  /** What the people said. */
+  /** What the people said, or what is so by construction. */
   readonly right: boolean;
   /** Weights are found on "tuning" and reported on "unseen"; all answers to a question are in the same half. */
   readonly half: "tuning" | "unseen";
 }
 
-export async function labelledAnswers(path: string): Promise<readonly LabelledAnswer[]> {
-  const rows = JSON.parse(await readFile(path, "utf8")) as readonly Readonly<Record<string, unknown>>[];
+type Row = Readonly<Record<string, unknown>>;
+
+export async function labelledAnswers(rows: readonly unknown[]): Promise<readonly LabelledAnswer[]> {
   const labelled: LabelledAnswer[] = [];
-  for (const row of rows) {
+  for (const row of rows as readonly Row[]) {
     const { question: title, golden_answer: reference, improper } = row;
     if (improper === true || typeof title !== "string" || typeof reference !== "string") continue;
-    const id = await questionId({ title, content: "" });
-    const half = Number.parseInt(id.slice(0, 2), 16) % 2 === 0 ? "tuning" : "unseen";
+    const half = await halfOf(title);
     for (const field of Object.keys(row).filter((name) => name.startsWith("answer_"))) {
       const system = field.slice("answer_".length);
       const answer = row[field];
@@ -35,4 +36,9 @@ export async function labelledAnswers(path: string): Promise<readonly LabelledAn
     }
   }
   return labelled;
+}
+
+export async function halfOf(title: string): Promise<LabelledAnswer["half"]> {
+  const id = await questionId({ title, content: "" });
+  return Number.parseInt(id.slice(0, 2), 16) % 2 === 0 ? "tuning" : "unseen";
 }
