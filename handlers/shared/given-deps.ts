@@ -86,7 +86,7 @@ export const BEST = {
 function judgement(told: { score: number; accuracy: number; feedback?: string }): Judgement {
   const { score, accuracy, feedback = "say more" } = told;
   const rubric = { accuracy, completeness: 5, clarity: 5, conciseness: 5, usefulness: 5 };
-  return { score, rubric, gate_passed: accuracy >= 5, feedback, judge: "told" };
+  return { score, rubric, gate_passed: accuracy >= 5, feedback, judge: "told", rubric_hash: "0123456789ab" };
 }
 
 function keep<T>(list: T[], value: T, unavailable: Error | undefined): Promise<void> {

@@ -4,6 +4,7 @@
  * In: a question, the asker's reference and an answer. Out: five criteria, their total, the gate and what was missed.
  * Never here: how; and whether to ask again (see `passes` in rubric.ts).
  */
+import type { Usage } from "../model/model.ts";
 import type { Rubric } from "./rubric.ts";
 
 export interface Judged {
@@ -24,6 +25,12 @@ export interface Judgement {
   readonly feedback: string;
   /** Who judged, with which rubric: name, and version or hash. */
   readonly judge: string;
+  /** `rubricHash` of the rubric and prompt by which it was scored. */
+  readonly rubric_hash: string;
+  /** What it used, all calls together; left out by a judge that is no model. */
+  readonly usage?: Usage;
+  /** Model calls that it took; left out likewise. */
+  readonly calls?: number;
 }
 
 export interface Judge {

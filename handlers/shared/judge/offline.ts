@@ -10,7 +10,7 @@ import { sentencesOf } from "../text/sentences.ts";
 import type { Judge, Judged, Judgement } from "./judge.ts";
 import { aliasesOf } from "./aliases.ts";
 import { FEATURES, featuresOf, saysUnknown, type Features } from "./likeness.ts";
-import { RUBRIC_VERSION, gatePassed, totalOf } from "./rubric.ts";
+import { RUBRIC_VERSION, gatePassed, rubricHash, totalOf } from "./rubric.ts";
 import { WEIGHTS, type Weights } from "./weights.ts";
 
 /** Stored with each score: what it is, how it judges, and by which rubric. */
@@ -18,16 +18,20 @@ export const OFFLINE_JUDGE = `offline-lexical-2 (reference-based accuracy, the r
 
 /** Other weights than those that were measured are for measuring alone. */
 export function offlineJudge(weights: Weights = WEIGHTS): Judge {
+  const hash = rubricHash();
   return {
     name: OFFLINE_JUDGE,
     async score(judged, signal) {
       signal.throwIfAborted();
-      return judgeOffline(judged, weights);
+      return { ...judgeOffline(judged, weights), rubric_hash: await hash };
     },
   };
 }
 
-export function judgeOffline({ title, best_answer, answer }: Judged, weights: Weights = WEIGHTS): Judgement {
+export function judgeOffline(
+  { title, best_answer, answer }: Judged,
+  weights: Weights = WEIGHTS,
+): Omit<Judgement, "rubric_hash"> {
   const right = chanceRight({ title, best_answer, answer }, weights);
   const unknown = saysUnknown(answer) && right < 0.5;
   const covered = coverage(best_answer, answer);
