@@ -9,7 +9,6 @@ import { failpoint } from "../ground/failpoint.ts";
 import { claimFloor, START } from "./claim-floor.ts";
 import type { Connections, Run } from "./connection.ts";
 import { publishDeadline, within } from "./deadline.ts";
-import type { Misfit } from "./message.ts";
 import { dueMessage, misfitColumns, topicColumns, type ClaimedRow } from "./rows.ts";
 import type { Statements } from "./statements.ts";
 import type { ClaimOptions } from "./store.ts";
@@ -51,18 +50,24 @@ function claimOn({ connection, app, statements, clock, publishDeadlineMs }: Clai
     const [names, highest] = topicColumns(topics, versions);
     const rows = await run<ClaimedRow>(statements.claim, [app, names, limit, from, highest]);
     if (rows.length === 0) return rows;
-    const misfits = await within(publish(rows.map(dueMessage)), publishDeadline(publishDeadlineMs, clock));
-    await remove(run, rows, misfits ?? []);
+    const published = within(publish(rows.map(dueMessage)), publishDeadline(publishDeadlineMs, clock));
+    // What is checked already can only be published or wait: deleted while the broker acknowledges, put back where it does not.
+    const checked = rows.filter((row) => !isByHand(row));
+    const gone = remove(run, checked);
+    gone.catch(() => {});
+    const misfits = (await published) ?? [];
+    await gone;
+    if (misfits.length > 0) await run(statements.park, misfitColumns(misfits));
+    // Those that were parked are gone already.
+    if (checked.length < rows.length) await remove(run, rows.filter(isByHand));
+    const fences = new Set(rows.flatMap(({ fence }) => (fence === null ? [] : [fence])));
+    if (fences.size > 0) await run(statements.fencesMoved, [`{${[...fences].join(",")}}`]);
     failpoint("schedule.deleted");
     return rows;
   }
 
-  async function remove(run: Run, rows: readonly ClaimedRow[], misfits: readonly Misfit[]): Promise<void> {
-    if (misfits.length > 0) await run(statements.park, misfitColumns(misfits));
-    // Those that were parked are gone already.
-    await run(statements.deletePublished, [`{${rows.map(({ id }) => id).join(",")}}`]);
-    const fences = new Set(rows.flatMap(({ fence }) => (fence === null ? [] : [fence])));
-    if (fences.size > 0) await run(statements.fencesMoved, [`{${[...fences].join(",")}}`]);
+  async function remove(run: Run, rows: readonly ClaimedRow[]): Promise<void> {
+    if (rows.length > 0) await run(statements.deletePublished, [`{${rows.map(({ id }) => id).join(",")}}`]);
   }
 
   return async function claim(options: ClaimOptions): Promise<number> {
@@ -76,4 +81,8 @@ function claimOn({ connection, app, statements, clock, publishDeadlineMs }: Clai
     floor.claimed(topics, { dueAts: taken, limit });
     return taken.length;
   };
+}
+
+function isByHand({ by_hand_born_at_ms }: ClaimedRow): boolean {
+  return by_hand_born_at_ms !== null;
 }
