@@ -14,6 +14,8 @@ export interface Crossing {
   readonly kind: "shim" | "plain";
   /** Why it is not the shim, where that was tried. */
   readonly reason?: string;
+  /** Of the shim: was it built ahead of time, and not compiled at start? */
+  readonly builtAhead?: boolean;
   /**
    * Takes at most `most` records off a queue without waiting.
    * @returns none where none is there, else one buffer or a few, in order, that are the caller's alone.

@@ -11,6 +11,7 @@ export { type ProducedRecord } from "./outgoing.ts";
 export { type ClientConfig } from "./client.ts";
 export { type CrossingChoice } from "./crossing.ts";
 export { openCrossing } from "./choose-crossing.ts";
+export { SHIM_SOURCE, shimAheadOf } from "./shim-ahead.ts";
 export { type ClientEvent } from "./events.ts";
 export { ERROR } from "./failures.ts";
 export { RefusedTogether } from "./refused-together.ts";

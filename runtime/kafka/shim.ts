@@ -1,20 +1,23 @@
 /**
- * The crossing through crossing.c, compiled at start (about 7 ms) by the compiler inside Bun.
+ * The crossing through crossing.c, compiled at start (about 7 ms) by the compiler inside Bun, or built ahead of time.
  *
  * In: a library. Out: a `Crossing`. No compiler, header or link step of the machine is needed: the C code gets
- * librdkafka's functions as a table of addresses.
+ * librdkafka's functions as a table of addresses. A shim that lies beside the library (shim-ahead.ts) is taken as it is.
  */
-import { cc, type FFIFunction } from "bun:ffi";
-import { fileURLToPath } from "node:url";
+import { cc, dlopen, type FFIFunction } from "bun:ffi";
+import { existsSync } from "node:fs";
 import { BufferPool, SizeGuess } from "./buffer-pool.ts";
 import type { Crossing } from "./crossing.ts";
 import type { FetchedBuffer } from "./fetched-buffer.ts";
 import { MOST_RECORDS } from "./crossing.ts";
 import { pointerArray } from "./pointers.ts";
+import { SHIM_SOURCE, shimAheadOf } from "./shim-ahead.ts";
 import { type Address, cString, type Library, scratch } from "./symbols.ts";
 
 export function shimCrossing(library: Library): Crossing {
-  const c = compile();
+  const ahead = shimAheadOf(library.path);
+  const builtAhead = existsSync(ahead);
+  const c = builtAhead ? open(ahead) : compile();
   const addresses = [
     ...FUNCTIONS.map((name) => library.addressOf(`rd_kafka_${name}`)),
     library.libc.dlsym(null, cString("strlen")) ?? 0,
@@ -55,6 +58,7 @@ export function shimCrossing(library: Library): Crossing {
 
   return {
     kind: "shim",
+    builtAhead,
     fetch(queue, most) {
       const wanted = Math.min(most, MOST_RECORDS);
       const count = Number(c.cauce_fetch(queue, messages.address, wanted));
@@ -120,21 +124,21 @@ interface Compiled {
   cauce_deliveries(event: Address, messages: Address, most: number, complete: Address): number | bigint;
 }
 
+// bun:ffi's types do not know the names "i64_fast" and "u64_fast" that its documentation lists.
+const SYMBOLS = {
+  cauce_setup: { args: ["ptr"], returns: "void" },
+  cauce_fetch: { args: ["ptr", "ptr", "u64_fast"], returns: "i64_fast" },
+  cauce_copy: { args: ["ptr", "i64_fast", "ptr", "i64_fast", "ptr"], returns: "i64_fast" },
+  cauce_produce: { args: ["ptr", "ptr", "i64_fast", "ptr", "ptr"], returns: "i64_fast" },
+  cauce_deliveries: { args: ["ptr", "ptr", "u64_fast", "ptr"], returns: "i64_fast" },
+} as unknown as Record<string, FFIFunction>;
+
 function compile(): Compiled {
-  const symbols = {
-    cauce_setup: { args: ["ptr"], returns: "void" },
-    cauce_fetch: { args: ["ptr", "ptr", "u64_fast"], returns: "i64_fast" },
-    cauce_copy: { args: ["ptr", "i64_fast", "ptr", "i64_fast", "ptr"], returns: "i64_fast" },
-    cauce_produce: { args: ["ptr", "ptr", "i64_fast", "ptr", "ptr"], returns: "i64_fast" },
-    cauce_deliveries: { args: ["ptr", "ptr", "u64_fast", "ptr"], returns: "i64_fast" },
-  };
-  const source = fileURLToPath(new URL("crossing.c", import.meta.url));
-  // bun:ffi's types do not know the names "i64_fast" and "u64_fast" that its documentation lists.
   // Without -nostdlib the compiler wants the C library's link files, which only a machine with developer packages has.
-  const compiled = cc({
-    source,
-    flags: "-nostdlib",
-    symbols: symbols as unknown as Record<string, FFIFunction>,
-  });
+  const compiled = cc({ source: SHIM_SOURCE, flags: "-nostdlib", symbols: SYMBOLS });
   return compiled.symbols as unknown as Compiled;
+}
+
+function open(path: string): Compiled {
+  return dlopen(path, SYMBOLS).symbols as unknown as Compiled;
 }

@@ -54,7 +54,8 @@ export async function fuzz({ seconds, seed, plant = (source) => source }: FuzzOp
   }
 }
 
-async function ensureCompiler(): Promise<void> {
+/** gcc, installed through apt where that is allowed. @throws Error where there is none. */
+export async function ensureCompiler(): Promise<void> {
   if (Bun.which("gcc") !== null) return;
   const installed = await installDebianPackages({
     packages: ["gcc", "libc6-dev"],
