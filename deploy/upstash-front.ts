@@ -4,11 +4,11 @@
  * In: `POST /` with one command, `POST /pipeline` and `POST /multi-exec` with several, and a bearer token. Out: JSON
  * in Upstash's shapes, base64 when `Upstash-Encoding` asks for it. Never here: commands that change the connection
  * itself (it is shared), a cache of its own. As a program: `REDIS_URL=… UPSTASH_REDIS_REST_TOKEN=… bun
- * deploy/upstash-front.ts`.
+ * deploy/upstash-front.ts`, or UPSTASH_REDIS_REST_TOKEN_FILE with a path.
  */
 import { timingSafeEqual } from "node:crypto";
 import { CauceError } from "cauce";
-import { readSettings, wholeNumber } from "cauce/run";
+import { readSettings, wholeNumber, withSecretFiles } from "cauce/run";
 import * as v from "valibot";
 
 export interface UpstashFrontOptions {
@@ -185,7 +185,7 @@ const SETTINGS = {
 
 // The entry of a program: it works when it is run, never when it is imported.
 if (import.meta.main) {
-  const front = startUpstashFront(readSettings(SETTINGS, process.env));
+  const front = startUpstashFront(readSettings(SETTINGS, withSecretFiles(process.env)));
   process.stdout.write(`Upstash's REST protocol on ${front.url}\n`);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void front.close());
 }

@@ -17,6 +17,7 @@ export {
   type SettingDeclarations,
   type SettingValues,
 } from "./config/settings.ts";
+export { withSecretFiles } from "./config/secret-files.ts";
 export { createCacheRequester } from "./embedded/cache.ts";
 export { databaseFailure } from "./store/failure.ts";
 export { startProject, stopEmbedded, type StartProjectOptions } from "./main/start-project.ts";

@@ -2,11 +2,10 @@
  * The console of one command: level and secrets come from the environment, before it is checked.
  */
 import { runtimeSettings } from "../config/runtime-settings.ts";
+import { SECRET_NAME } from "../config/secret-files.ts";
 import type { LogLevel } from "../ground/log.ts";
 import { openConsole, type Console } from "./console.ts";
 
-/** Settings whose names say that they are secret, the application's among them: their values never reach a log. */
-const SECRET_NAME = /(PASSWORD|TOKEN|SECRET|API_KEY|DATABASE.*URL)$/;
 const SHORTEST_SECRET = 4;
 
 export function openCommandConsole(environment: Readonly<Record<string, string | undefined>>): Console {
