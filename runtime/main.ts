@@ -22,7 +22,7 @@ import { CauceError } from "./ground/errors.ts";
 import type { Log } from "./ground/log.ts";
 import type { Handler } from "./handler/handler.ts";
 import type { Readiness } from "./ingress/start.ts";
-import { openDoor } from "./main/door.ts";
+import { openDoor, openHealth } from "./main/door.ts";
 import { openInfrastructure, type Infrastructure } from "./main/infrastructure.ts";
 import type { Project } from "./main/project.ts";
 import type { PartLine } from "./main/report.ts";
@@ -136,6 +136,9 @@ export async function start(options: StartOptions): Promise<Running> {
       started,
     });
     closers.push(() => telemetry.stop());
+    const health = selection.ingress ? null : await openHealth({ settings, clock, log, ...telemetry.door });
+    // Stops after what is drained: whoever asks meanwhile hears that this process lives.
+    if (health !== null) closers.push(() => health.stop());
     // Doors stop together, before anything that they need is closed.
     const doors: ((drainMs: number) => Promise<void>)[] = [(drainMs) => stopAll(consumers, drainMs)];
     closers.push(async (drainMs) => void (await Promise.all(doors.map((stopDoor) => stopDoor(drainMs)))));
@@ -200,6 +203,7 @@ export async function start(options: StartOptions): Promise<Running> {
         ...infrastructure.parts,
         ...(started.parts ?? []),
         ...partsOf(selection, door?.url ?? null, settings.port),
+        ...(health === null ? [] : [{ part: "health", what: health.url, standIn: false }]),
       ],
       tryLine: door === null ? null : (started.tryLine?.(door.url) ?? null),
       readiness: telemetry.door.ready,

@@ -23,6 +23,15 @@ const MIGRATE_AGAIN_MS = 1_000;
 export default application({
   name: "llm",
   settings,
+  async migrate({ url, schema }) {
+    const database = openDatabase({ url, connections: 1 });
+    try {
+      await migrateTables(url);
+      await createViews(database, schema);
+    } finally {
+      await database.close();
+    }
+  },
   async start(world) {
     const { settings: values, clock, random, log, client, broker } = world;
     const asking = await connectModel(values, world);

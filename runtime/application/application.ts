@@ -109,6 +109,8 @@ export interface Application<D extends SettingDeclarations = SettingDeclarations
   readonly name: string;
   readonly settings: D;
   start(world: World<SettingValues<D>>): Promise<Started<Deps>>;
+  /** For `cauce migrate`: brings the application's own tables to this version. Any number of processes may call it at once. */
+  readonly migrate?: (database: { readonly url: string; readonly schema: string }) => Promise<void>;
 }
 
 /** Declares an application. The file that `package.json` names under `cauce.app` exports it as default. */

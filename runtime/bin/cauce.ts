@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 /**
- * The command line: `cauce handlers`, `send`, `stop`, `doctor`, `resume`, `schedule`, `redrive`, `sql`, and `exec FILE` for a project's own commands.
+ * The command line: `cauce handlers`, `send`, `stop`, `doctor`, `resume`, `schedule`, `redrive`, `sql`, `migrate`, `manifest`, and `exec FILE`
+ * for a project's own commands.
  *
  * First makes sure that the packages are installed, so nothing but Bun's own modules may be imported here at the top.
  */
@@ -42,6 +43,14 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load:
       load: async () => (await import("./redrive.ts")).redrive,
     },
     sql: { about: "one SQL statement, or a prompt", load: async () => (await import("./sql.ts")).sql },
+    migrate: {
+      about: "bring all tables to this version, and nothing else",
+      load: async () => (await import("./migrate.ts")).migrateAll,
+    },
+    manifest: {
+      about: "write the list of handlers that an image runs",
+      load: async () => (await import("./manifest.ts")).manifest,
+    },
     exec: {
       about: "a command of the project: a file with a default export",
       load: async () => (await import("./exec.ts")).exec,
@@ -49,7 +58,7 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load:
   };
 
 /** A word after these is a mistake, and starting all the same would hide it. Settings are environment variables. */
-const TAKE_NOTHING = new Set(["handlers", "stop", "doctor"]);
+const TAKE_NOTHING = new Set(["handlers", "stop", "doctor", "migrate", "manifest"]);
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -75,13 +84,15 @@ async function main([name = "", ...rest]: readonly string[]): Promise<number> {
     if (!import.meta.dir.includes("node_modules") && existsSync(join(checkout, "bun.lock"))) {
       await ensureDependencies({ root: checkout, env: process.env, report: tell });
     }
+    const { withSecretFiles } = await import("../config/secret-files.ts");
+    const environment = withSecretFiles(process.env);
     const { openCommandConsole } = await import("./command-console.ts");
     const run = await command.load();
     return await run({
       projectDir,
-      environment: process.env,
+      environment,
       arguments: rest,
-      console: openCommandConsole(process.env),
+      console: openCommandConsole(environment),
     });
   } catch (error) {
     process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);

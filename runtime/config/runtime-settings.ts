@@ -107,6 +107,12 @@ export const runtimeSettings = {
     schema: wholeNumber({ min: 0, max: 65_535, preset: 8000 }),
     about: "The door's port; 0 picks a free one. Default 8000.",
   },
+  healthPort: {
+    env: "HEALTH_PORT",
+    schema: wholeNumber({ min: 0, max: 65_535, preset: 0 }),
+    about:
+      "Where a process without ingress (RUN) answers /healthz, /readyz and /metrics. Default 0: nowhere; with ingress they are at PORT.",
+  },
   run: {
     env: "RUN",
     schema: list,

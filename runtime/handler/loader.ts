@@ -60,7 +60,8 @@ export function selectHandlers(
     : handlers.filter((handler) => selection.includes(handler.name) || selection.includes(handler.on.name));
 }
 
-function isHandlerFile(file: string): boolean {
+/** Could this file hold a handler, by its name? */
+export function isHandlerFile(file: string): boolean {
   return /\.[cm]?[jt]s$/.test(file) && !/\.(test|d)\.[cm]?[jt]s$/.test(file) && !/^[._]/.test(file);
 }
 

@@ -1,5 +1,7 @@
 /**
  * Opens the HTTP door, or says why there is none: another Cauce may have the port, and that is fine.
+ *
+ * In: settings, what the application serves, what this process knows of itself. Out: a door. Never here: routes.
  */
 import type { Started } from "../application/application.ts";
 import type { RuntimeSettings } from "../config/runtime-settings.ts";
@@ -18,6 +20,24 @@ export interface DoorOptions {
   readonly metrics: () => Promise<string>;
   readonly answered: (answered: Answered) => void;
   readonly heartbeat: Heartbeat;
+}
+
+/**
+ * What machines ask of a process without ingress, on HEALTH_PORT; null where that is not set.
+ * @throws PortTaken when anyone has the port: a probe would ask the wrong process.
+ */
+export async function openHealth({
+  settings,
+  log,
+  metrics,
+  ready,
+  clock,
+  answered,
+  heartbeat,
+}: Omit<DoorOptions, "started">): Promise<Ingress | null> {
+  if (settings.healthPort === 0) return null;
+  const { healthPort: port, host: hostname } = settings;
+  return await startIngress({ port, hostname, log, metrics, ready, clock, answered, heartbeat });
 }
 
 /** Null when another Cauce serves this port already. @throws PortTaken when someone else does. */

@@ -5,13 +5,14 @@
  * `{ "cauce": { "handlers": "handlers", "app": "handlers/shared/app.ts" } }` are the field's two entries; without it the
  * handlers are looked for in `handlers/` and there is no application. Never here: starting anything.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { application, type Application } from "../application/application.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
 import type { Handler } from "../handler/handler.ts";
 import { loadHandlers } from "../handler/loader.ts";
+import { openHandlerFolder } from "./manifest.ts";
 
 export interface Project {
   readonly dir: string;
@@ -21,19 +22,9 @@ export interface Project {
 
 /** @throws CauceError `declaration_invalid` when a handler or the application cannot be used. */
 export async function loadProject(dir: string): Promise<Project> {
-  const { name, handlers: folder, app } = readManifest(dir);
-  const handlersDir = resolve(dir, folder);
-  if (!existsSync(handlersDir)) {
-    throw new CauceError(
-      "declaration_invalid",
-      `there is no folder ${handlersDir}: put one handler file a topic into it`,
-    );
-  }
-  const files = readdirSync(handlersDir, { withFileTypes: true }).filter((entry) => entry.isFile());
-  const handlers = await loadHandlers({
-    files: files.map((entry) => entry.name),
-    load: (file) => importDefault(join(handlersDir, file)),
-  });
+  const { name, app } = readPackage(dir);
+  const handlersDir = handlersFolder(dir);
+  const handlers = await loadHandlers(await openHandlerFolder(handlersDir, importDefault));
   if (handlers.length === 0) {
     throw new CauceError(
       "declaration_invalid",
@@ -43,13 +34,23 @@ export async function loadProject(dir: string): Promise<Project> {
   return { dir, handlers, application: app === null ? bare(name) : await loadApplication(resolve(dir, app)) };
 }
 
-interface Manifest {
+/** Where a project keeps its handlers. @throws CauceError `declaration_invalid` when there is no such folder. */
+export function handlersFolder(dir: string): string {
+  const folder = resolve(dir, readPackage(dir).handlers);
+  if (existsSync(folder)) return folder;
+  throw new CauceError(
+    "declaration_invalid",
+    `there is no folder ${folder}: put one handler file a topic into it`,
+  );
+}
+
+interface PackageFields {
   readonly name: string;
   readonly handlers: string;
   readonly app: string | null;
 }
 
-function readManifest(dir: string): Manifest {
+function readPackage(dir: string): PackageFields {
   const path = join(dir, "package.json");
   const text = existsSync(path) ? readFileSync(path, "utf8") : "{}";
   let parsed: unknown;
