@@ -1,8 +1,8 @@
 /**
  * Upstash's REST protocol in front of any Redis: `@upstash/redis` then works with a local or private one.
  *
- * In: `POST /` with one command, `POST /pipeline` and `POST /multi-exec` with several, and a bearer token. Out: JSON
- * in Upstash's shapes, base64 when `Upstash-Encoding` asks for it. Never here: commands that change the connection
+ * In: `POST /` with one command, `POST /pipeline` and `POST /multi-exec` with several, and a bearer token; `GET
+ * /readyz` from anyone. Out: JSON in Upstash's shapes, base64 when `Upstash-Encoding` asks for it. Never here: commands that change the connection
  * itself (it is shared), a cache of its own. As a program: `REDIS_URL=… UPSTASH_REDIS_REST_TOKEN=… bun
  * deploy/upstash-front.ts`, or UPSTASH_REDIS_REST_TOKEN_FILE with a path.
  */
@@ -51,15 +51,26 @@ export function startUpstashFront(options: UpstashFrontOptions): UpstashFront {
     });
     await connecting;
   };
+  /** One PING through to Redis: for whoever asks whether this front is of use, without the token. */
+  const readiness = async () => {
+    try {
+      await connected();
+      const [answer] = await send(redis, [["PING"]]);
+      if (answer !== undefined && "result" in answer && answer.result === "PONG") return new Response("up\n");
+    } catch {
+      // As below: it cannot be reached.
+    }
+    return refuse(503, "ERR Redis cannot be reached");
+  };
   const server = Bun.serve({
     hostname: options.hostname ?? "127.0.0.1",
     port: options.port ?? 0,
     development: false,
     maxRequestBodySize: LARGEST_BODY_BYTES,
     async fetch(request) {
-      if (!isAllowed(request.headers.get("authorization"), options.token)) return refuse(401, "Unauthorized");
       const { pathname } = new URL(request.url);
-      if (request.method === "GET" && pathname === "/healthz") return new Response("up\n");
+      if (request.method === "GET" && pathname === "/readyz") return readiness();
+      if (!isAllowed(request.headers.get("authorization"), options.token)) return refuse(401, "Unauthorized");
       let commands: readonly Command[];
       try {
         const body: unknown = await request.json();
