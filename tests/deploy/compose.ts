@@ -17,6 +17,8 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Images that are built here and never pulled. */
 const OWN_IMAGE = "cauce:local";
+/** DRAIN_MS by default. */
+const DRAIN_S = 10;
 const CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"];
 /** Names whose values are secret, whoever reads them. */
 const SECRET_NAME = /PASSWORD|TOKEN|SECRET|API_KEY|CREDENTIAL/;
@@ -31,12 +33,14 @@ export function findFaults(options: ComposeOptions): string[] {
     const service = fieldsOf(value);
     return [
       ...imageFaults(service, options),
+      ...confinementFaults(service),
       ...healthFaults(service),
       ...orderFaults(service, services),
       ...secretFaults(service),
       ...portFaults(service),
       ...mountFaults(service, volumes, options),
       ...settingFaults(service, options),
+      ...drainFaults(service),
     ].map((fault) => `${name}: ${fault}`);
   });
 }
@@ -52,6 +56,31 @@ function imageFaults(service: Fields, { exists }: ComposeOptions): string[] {
   return /^[\w./-]+:\d+\.\d+[\w.-]*$/.test(image) ? [] : [`its image "${image}" is not pinned to a version`];
 }
 
+/** Nobody is root or becomes it, nobody writes where no volume is, nobody takes the machine. */
+function confinementFaults(service: Fields): string[] {
+  const limits = fieldsOf(fieldsOf(fieldsOf(service["deploy"])["resources"])["limits"]);
+  const user = textOf(service["user"]);
+  return [
+    ...(user === "" || /^(root|0)\b/.test(user) ? ["it may run as root"] : []),
+    ...(service["read_only"] === true ? [] : ["its root file system can be written"]),
+    ...(listOf(service["cap_drop"]).includes("ALL") ? [] : ["it keeps capabilities"]),
+    ...(listOf(service["security_opt"]).includes("no-new-privileges:true") ? [] : ["it may gain privileges"]),
+    ...["cpus", "memory", "pids"]
+      .filter((name) => limits[name] === undefined)
+      .map((name) => `its ${name} have no limit`),
+    // An engine refuses more than the machine has.
+    ...(Number(limits["cpus"]) > 1 ? ["it cannot be started where there is one CPU"] : []),
+    ...(service["logging"] === undefined ? ["its logs grow without end"] : []),
+  ];
+}
+
+/** What runs handlers or the door is not killed while it drains. */
+function drainFaults(service: Fields): string[] {
+  if (service["image"] !== OWN_IMAGE || fieldsOf(service["environment"])["RUN"] === undefined) return [];
+  const graceS = Number(/^(\d+)s$/.exec(textOf(service["stop_grace_period"]))?.[1] ?? 10);
+  return graceS >= 2 * DRAIN_S ? [] : [`it is killed after ${graceS} s and may drain for ${DRAIN_S} s`];
+}
+
 function healthFaults(service: Fields): string[] {
   const health = fieldsOf(service["healthcheck"]);
   const test: unknown = health["test"];
@@ -64,9 +93,9 @@ function healthFaults(service: Fields): string[] {
     .map((field) => `its health check does not say its ${field}`);
 }
 
-/** A service that is only started by its profile and not started again. */
+/** A service that does its work and is not started again. */
 function endsByItself(service: Fields): boolean {
-  return Array.isArray(service["profiles"]) && service["restart"] === undefined;
+  return service["restart"] === "no";
 }
 
 function orderFaults(service: Fields, services: Fields): string[] {
@@ -79,16 +108,18 @@ function orderFaults(service: Fields, services: Fields): string[] {
     if (!CONDITIONS.includes(condition)) return [`it waits for ${name} without a condition`];
     const unchecked =
       fieldsOf(other["healthcheck"])["disable"] === true || other["healthcheck"] === undefined;
-    const waitsForHealth = condition === "service_healthy";
-    if (!waitsForHealth) return [`it does not wait until ${name} is healthy`];
+    if (condition === "service_completed_successfully")
+      return endsByItself(other) ? [] : [`it waits for the end of ${name}, which does not end`];
+    if (condition !== "service_healthy") return [`it does not wait until ${name} is healthy`];
     return unchecked ? [`it waits for the health of ${name}, which is not checked`] : [];
   });
 }
 
-/** A secret comes from outside: `${NAME}`, required or empty. Never a value, never a default. */
+/** A secret comes from outside: `${NAME}`, required or empty, or a file's path as NAME_FILE. Never a value, never a default. */
 function secretFaults(service: Fields): string[] {
   return environmentOf(service).flatMap(([name, value]) => {
     const password = /:\/\/[^:/@]*:(.*)@/.exec(value)?.[1];
+    if (name.endsWith("_FILE") && value.startsWith("/")) return [];
     const secret = SECRET_NAME.test(name) ? value : password;
     if (secret === undefined || /^\$\{\w+(:\?[^}]*|:-)?\}$/.test(secret)) return [];
     return [`${name} holds a secret in the file`];
@@ -98,7 +129,7 @@ function secretFaults(service: Fields): string[] {
 function portFaults(service: Fields): string[] {
   return listOf(service["ports"])
     .map(textOf)
-    .filter((port) => !/^127\.0\.0\.1:\d+:\d+$/.test(port))
+    .filter((port) => !/^127\.0\.0\.1:(\d+|\$\{\w+:-\d+\}):\d+$/.test(port))
     .map((port) => `port ${port} is not published on 127.0.0.1`);
 }
 
@@ -127,7 +158,7 @@ function mountFaults(service: Fields, volumes: readonly string[], { exists }: Co
 function settingFaults(service: Fields, { settings }: ComposeOptions): string[] {
   if (service["image"] !== OWN_IMAGE) return [];
   return environmentOf(service)
-    .filter(([name]) => !settings.includes(name))
+    .filter(([name]) => !settings.includes(name.replace(/_FILE$/, "")))
     .map(([name]) => `${name} is none of our settings`);
 }
 

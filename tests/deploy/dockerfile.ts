@@ -9,6 +9,8 @@ export interface DockerfileOptions {
   readonly text: string;
   /** Does the build context hold this path, after .dockerignore? */
   readonly inContext: (path: string) => boolean;
+  /** Is there such a file in the repository? */
+  readonly exists: (path: string) => boolean;
   /** Version of Bun that the project is tested with. */
   readonly bun: string;
 }
@@ -32,7 +34,21 @@ export function findDockerfileFaults(options: DockerfileOptions): string[] {
   return [
     ...(stages.length < 2 ? ["what builds also runs: there is one stage only"] : []),
     ...stages.flatMap((stage, index) => stageFaults(stage, stages.slice(0, index), options)),
-    ...lastFaults(last),
+    ...buildFaults(stages.slice(0, -1)),
+    ...lastFaults(last, options),
+  ];
+}
+
+/** What is found out when the image is built is not found out when it runs. */
+function buildFaults(stages: readonly Stage[]): string[] {
+  const runs = stages
+    .flatMap(({ steps }) => steps)
+    .filter(({ instruction }) => instruction === "RUN")
+    .map(({ rest }) => rest)
+    .join("\n");
+  return [
+    ...(runs.includes("cauce.ts manifest") ? [] : ["its handlers are in no manifest"]),
+    ...(runs.includes("bun deploy/build-shim.ts") ? [] : ["the shim is not built"]),
   ];
 }
 
@@ -48,7 +64,7 @@ function stageFaults(stage: Stage, before: readonly Stage[], options: Dockerfile
 }
 
 /** What runs: not as root, in production, checked, stopped by SIGTERM, started without a shell, building nothing. */
-function lastFaults(stage: Stage): string[] {
+function lastFaults(stage: Stage, { exists }: DockerfileOptions): string[] {
   const find = (instruction: string) =>
     stage.steps.findLast((step) => step.instruction === instruction)?.rest;
   const user = find("USER");
@@ -60,12 +76,22 @@ function lastFaults(stage: Stage): string[] {
     ...(/\bNODE_ENV=production\b/.test(environment.join(" ")) ? [] : ["NODE_ENV is not production"]),
     ...(/\bCAUCE_LIBRDKAFKA=\//.test(environment.join(" ")) ? [] : ["CAUCE_LIBRDKAFKA names no library"]),
     ...(health.includes("/healthz") ? [] : ["its health check does not ask /healthz"]),
+    ...(valueIn(environment, "PORT") === valueIn(environment, "HEALTH_PORT")
+      ? []
+      : ["HEALTH_PORT is not PORT: no one health check fits all"]),
+    ...[...health.matchAll(/[\w./-]+\.ts/g)]
+      .filter(([path]) => !exists(path))
+      .map(([path]) => `its health check runs ${path}, which does not exist`),
     ...(find("STOPSIGNAL") === "SIGTERM" ? [] : ["it is not stopped by SIGTERM"]),
     ...(find("CMD")?.startsWith("[") ? [] : ["its command runs in a shell, which keeps signals to itself"]),
     ...stage.steps
       .filter(({ instruction, rest }) => instruction === "RUN" && tools.test(rest))
       .map(({ rest }) => `the last stage installs or builds: ${rest}`),
   ];
+}
+
+function valueIn(environment: readonly string[], name: string): string {
+  return new RegExp(`(?:^|\\s)${name}=(\\S+)`).exec(environment.join(" "))?.[1] ?? "";
 }
 
 function copiesIn(stage: Stage): { readonly from: string | null; readonly sources: readonly string[] }[] {

@@ -173,3 +173,19 @@ test("a Redis that went away is told as 503, and found again when it is back, wi
   await redis.hset("back", { field: "one" });
   expect(await post("/", '["HGETALL","back"]')).toEqual([200, { result: ["field", "one"] }]);
 });
+
+test("tells anyone whether Redis answers behind it", async () => {
+  const own = await startRedis(silent);
+  const ownFront = startUpstashFront({ redisUrl: own.url, token: TOKEN });
+  const status = async () => (await fetch(`${ownFront.url}/readyz`)).status;
+  try {
+    expect(await status()).toBe(200);
+    await own.kill();
+    await eventually("the front says that Redis is away", async () => (await status()) === 503);
+    await own.restart();
+    await eventually("the front says that Redis is back", async () => (await status()) === 200);
+  } finally {
+    await ownFront.close();
+    await own.stop();
+  }
+});

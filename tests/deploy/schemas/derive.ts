@@ -135,4 +135,23 @@ save("keda", { kinds: Object.fromEntries(Object.keys(custom).map((kind) => [kind
 const compose = await moduleFolder(MODULES.compose);
 const specification = JSON.parse(readFileSync(join(compose, "schema/compose-spec.json"), "utf8")) as Schema;
 const { $defs, ...top } = specification;
-save("compose", { top: bare(top) }, mapFields($defs, bare));
+const parts = $defs as Readonly<Record<string, Schema>>;
+save(
+  "compose",
+  { top: bare(top) },
+  mapFields(parts, (schema) => bare(joined(schema, parts))),
+);
+
+/** "No field but those of these parts and these": one schema with all of them. Other objects of compose say by themselves what they allow. */
+function joined(schema: Schema, definitions: Readonly<Record<string, Schema>>): Schema {
+  const { allOf, unevaluatedProperties, ...own } = schema;
+  if (unevaluatedProperties !== false) return { additionalProperties: true, ...schema };
+  const all = [
+    ...(allOf as readonly Schema[]).map(({ $ref }) => definitions[String($ref).slice(8)] ?? {}),
+    own,
+  ];
+  const fields = (name: string) => Object.assign({}, ...all.map((one) => one[name] ?? {})) as Schema;
+  const properties = fields("properties");
+  const patternProperties = fields("patternProperties");
+  return { ...own, properties, patternProperties, additionalProperties: false };
+}
