@@ -83,6 +83,7 @@ describe("docker-compose.yml", () => {
       "handlers",
     ]);
     expect(named("loadgen").map(([name]) => name)).toEqual(["loadgen"]);
+    expect(named("flink").map(([name]) => name)).toEqual(["flink", "flink-worker"]);
     const { handlers } = await loadProject(root);
     const run = named("split").map(([, { environment }]) => environment?.["RUN"]);
     expect(run).toHaveLength(handlers.length);

@@ -4,6 +4,7 @@
  * In: a compose file's text, the names of our settings, and whether a file exists. Out: every rule that is broken, as a
  * sentence. Never here: reading the disk, starting anything.
  */
+import { join } from "node:path";
 
 export interface ComposeOptions {
   readonly text: string;
@@ -15,8 +16,9 @@ export interface ComposeOptions {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Images that are built here and never pulled. */
+/** Images that are built here and never pulled; the first is the one whose settings we know. */
 const OWN_IMAGE = "cauce:local";
+const BUILT_IMAGES = [OWN_IMAGE, "cauce-flink:local"];
 /** DRAIN_MS by default. */
 const DRAIN_S = 10;
 const CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"];
@@ -48,8 +50,8 @@ export function findFaults(options: ComposeOptions): string[] {
 function imageFaults(service: Fields, { exists }: ComposeOptions): string[] {
   const image = textOf(service["image"]);
   const build = fieldsOf(service["build"]);
-  if (image === OWN_IMAGE) {
-    const dockerfile = textOf(build["dockerfile"]);
+  if (BUILT_IMAGES.includes(image)) {
+    const dockerfile = join(textOf(build["context"]), textOf(build["dockerfile"]));
     return exists(dockerfile) ? [] : [`its Dockerfile "${dockerfile}" does not exist`];
   }
   // A version with at least two numbers: "8" and "latest" are another image next month.
