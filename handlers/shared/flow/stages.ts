@@ -7,7 +7,7 @@
 import type { Answered, Best, Failed, Request, Validated } from "../../../schema/topics.ts";
 
 /** What stages after the request have put on top of it. */
-const STAGE_FIELDS = [
+export const STAGE_FIELDS = [
   "answer",
   "model",
   "usage",

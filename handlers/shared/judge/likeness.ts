@@ -178,3 +178,13 @@ const UNKNOWN = new RegExp(
     "no (?:lo )?se\\b|no (?:lo )?sabemos|no (?:tengo|dispongo de|encuentro|puedo)|lo siento|se desconoce|no se sabe",
   ].join("|"),
 );
+
+/** Limits and words from above, for whoever compares in another language. */
+export const LIKENESS_TABLES = {
+  longestAnswer: LONGEST_ANSWER,
+  mostAnswerWords: MOST_ANSWER_WORDS,
+  mostReferenceWords: MOST_REFERENCE_WORDS,
+  longestAliasList: LONGEST_ALIAS_LIST,
+  denials: [...DENIALS],
+  unknown: UNKNOWN.source,
+};

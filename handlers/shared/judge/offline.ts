@@ -138,7 +138,7 @@ function tenths(share: number): number {
   return Math.round(Math.min(1, Math.max(0, share)) * 100) / 10;
 }
 
-const FEEDBACK = {
+export const FEEDBACK = {
   en: {
     unknown: "The answer says that it does not know; an answer exists.",
     accuracy: "The answer does not agree with the reference; look for another one.",

@@ -29,3 +29,6 @@ const ENGLISH = new Set(
     "many much do does did has have had will can not there their his her"
   ).split(" "),
 );
+
+/** The lists above, for whoever tells the language in another one. */
+export const LANGUAGE_TABLES = { spanish: [...SPANISH], english: [...ENGLISH] };

@@ -35,3 +35,6 @@ const SHORT_FORMS = new Set(
     " ",
   ),
 );
+
+/** The list above, for whoever cuts sentences in another language. */
+export const SENTENCE_TABLES = { shortForms: [...SHORT_FORMS] };

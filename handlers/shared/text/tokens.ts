@@ -123,3 +123,12 @@ const STOP_WORDS = new Set(
     "quien quienes cuando donde cuanto cuanta cuantos cuantas porque entre sobre sin hasta desde"
   ).split(" "),
 );
+
+/** The lists above, for whoever counts the same words in another language. */
+export const TOKEN_TABLES = {
+  endings: ENDINGS,
+  months: MONTHS,
+  oneSpelling: [...ONE_SPELLING],
+  stopWords: [...STOP_WORDS],
+  longestComparedWord: LONGEST_COMPARED_WORD,
+};
