@@ -107,7 +107,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-function startWorker(options: {
+/** One process of handlers, held by a pipe; its state in a folder of its own. */
+export function startWorker(options: {
   readonly name: string;
   readonly run: string;
   readonly projectDir: string;
@@ -144,7 +145,7 @@ function startWorker(options: {
 const COMMAND = ["runtime/bin/cauce.ts", "handlers"];
 
 /** What a program needs of its surroundings, and none of the settings of this shell. */
-function inherited(): Record<string, string> {
+export function inherited(): Record<string, string> {
   const wanted = ["PATH", "HOME", "LANG", "XDG_CACHE_HOME", "CAUCE_LIBRDKAFKA", "LOG_LEVEL"];
   return Object.fromEntries(
     wanted.flatMap((name) => {

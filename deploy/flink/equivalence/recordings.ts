@@ -18,14 +18,20 @@ const BROKEN_SHARE = 0.15;
 
 const utf8 = new TextEncoder();
 
-export function recordings(count: number, seed: number): readonly IncomingRecord[] {
+/** `distinct`: no two have the same answer. */
+export function recordings(
+  count: number,
+  seed: number,
+  { distinct = false }: { readonly distinct?: boolean } = {},
+): readonly IncomingRecord[] {
   const chance = chanceOf(seed);
-  return Array.from({ length: count }, (_, index) => recordOf(index, chance));
+  return Array.from({ length: count }, (_, index) => recordOf(index, chance, distinct ? ` #${index}` : ""));
 }
 
-function recordOf(index: number, chance: Chance): IncomingRecord {
+function recordOf(index: number, chance: Chance, mark: string): IncomingRecord {
   const id = hexOf(32, chance);
-  const value = valueOf(id, chance);
+  const plain = valueOf(id, chance);
+  const value = { ...plain, answer: `${String(plain["answer"])}${mark}` };
   const broken = chance() < BROKEN_SHARE;
   return {
     topic: chance() < 0.1 ? RETRY_TOPIC : TOPIC,
