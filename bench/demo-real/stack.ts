@@ -16,6 +16,8 @@ export interface Worker {
   readonly name: string;
   /** What it runs: the value of RUN. */
   readonly run: string;
+  /** Its process id, another one after each start. */
+  pid(): number;
   kill(): Promise<void>;
   /** Starts it again after `kill`. */
   restart(): Promise<void>;
@@ -129,6 +131,7 @@ export function startWorker(options: {
     return {
       name,
       run,
+      pid: () => daemon.pid,
       kill: () => daemon.end("SIGKILL"),
       async restart() {
         daemon = await start();

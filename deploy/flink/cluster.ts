@@ -12,6 +12,7 @@ import { inNewFolder, removeFolder, startDaemon, type Daemon } from "../../tests
 import { freePort } from "../../tests/services/port.ts";
 import { clusterSettings } from "./cluster-settings.ts";
 import { ensureFlink, type FlinkProgram } from "./install.ts";
+import { memoryMbOf } from "./memory.ts";
 
 export interface FlinkCluster {
   /** The JobManager's HTTP address. */
@@ -119,8 +120,8 @@ async function startIn({ program, folder, report }: Work): Promise<FlinkCluster>
       taskManager = await start("taskmanager", isNew);
     },
     memoryMb: () => ({
-      jobManager: memoryOf(jobManager.pid),
-      taskManager: taskManager === null ? 0 : memoryOf(taskManager.pid),
+      jobManager: memoryMbOf(jobManager.pid),
+      taskManager: taskManager === null ? 0 : memoryMbOf(taskManager.pid),
     }),
     lastLines: () => [jobManager, taskManager].map((one) => one?.output().slice(-8_000) ?? "").join("\n"),
     async stop() {
@@ -163,32 +164,5 @@ async function ask<Answer>(url: string): Promise<Answer | null> {
     return response.ok ? ((await response.json()) as Answer) : null;
   } catch {
     return null;
-  }
-}
-
-/** A process and all that descend from it, in MB. */
-function memoryOf(pid: number): number {
-  const children = readText(`/proc/${pid}/task/${pid}/children`);
-  const own = Number(/VmRSS:\s+(\d+) kB/.exec(readText(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
-  const theirs = descendants(pid, children);
-  return Math.round(own + theirs.reduce((sum, child) => sum + memoryOf(child), 0));
-}
-
-/** Java starts children from any of its threads. */
-function descendants(pid: number, first: string): readonly number[] {
-  const lists = [
-    first,
-    ...[...new Bun.Glob("*/children").scanSync({ cwd: `/proc/${pid}/task` })]
-      .filter((path) => !path.startsWith(`${pid}/`))
-      .map((path) => readText(`/proc/${pid}/task/${path}`)),
-  ];
-  return lists.flatMap((list) => list.split(" ").filter(Boolean).map(Number));
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
   }
 }

@@ -7,6 +7,7 @@ Submitted with `flink run -py job.py -pyfs <this folder>`. See docs/flink.md.
 """
 
 import os
+import re
 import sys
 import time
 
@@ -105,7 +106,8 @@ def main():
 def create_tables(tables, env):
     """Source and sink. Bytes go through as they are: `scoring/` alone knows what they mean."""
     kafka = f"'connector' = 'kafka', 'properties.bootstrap.servers' = {quoted(env['KAFKA_BROKERS'])}"
-    inputs = f"{TOPICS['generated']['name']};{HANDLER['retryTopic']}"
+    # A pattern, since the retry topic is there only where the handler has run.
+    inputs = "|".join(re.escape(name) for name in (TOPICS["generated"]["name"], HANDLER["retryTopic"]))
     outputs = [TOPICS[name]["name"] for name in ("validated", "requests", "errors")] + [HANDLER["deadLetterTopic"]]
     raw = "'key.format' = 'raw', 'key.fields' = 'key', 'value.format' = 'raw', 'value.fields-include' = 'EXCEPT_KEY'"
     tables.execute_sql(f"""
@@ -113,7 +115,7 @@ def create_tables(tables, env):
           `topic` STRING METADATA VIRTUAL, `partition` INT METADATA VIRTUAL, `offset` BIGINT METADATA VIRTUAL,
           `stamp` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
           `headers` MAP<STRING, BYTES> METADATA VIRTUAL, `key` BYTES, `value` BYTES
-        ) WITH ({kafka}, {raw}, 'topic' = {quoted(inputs)}, 'properties.group.id' = {quoted(HANDLER["group"])},
+        ) WITH ({kafka}, {raw}, 'topic-pattern' = {quoted(inputs)}, 'properties.group.id' = {quoted(HANDLER["group"])},
           'scan.startup.mode' = 'group-offsets', 'properties.auto.offset.reset' = 'earliest',
           'properties.isolation.level' = 'read_committed')""")
     tables.execute_sql(f"""
