@@ -5,9 +5,11 @@
  * is older than what it is made from. Never here: a value that is not some module's.
  */
 import { join } from "node:path";
+import { ALIAS_TABLES } from "../../handlers/shared/judge/aliases.ts";
 import { FEATURES, LIKENESS_TABLES } from "../../handlers/shared/judge/likeness.ts";
 import { FEEDBACK, OFFLINE_JUDGE } from "../../handlers/shared/judge/offline.ts";
 import { RUBRIC_DATA, rubricHash } from "../../handlers/shared/judge/rubric.ts";
+import { SAID_TABLES } from "../../handlers/shared/judge/said.ts";
 import { WEIGHTS } from "../../handlers/shared/judge/weights.ts";
 import { STAGE_FIELDS } from "../../handlers/shared/flow/stages.ts";
 import { LANGUAGE_TABLES } from "../../handlers/shared/text/language.ts";
@@ -36,6 +38,8 @@ export async function sourceText(): Promise<string> {
       weights: FEATURES.map((feature) => WEIGHTS[feature]),
       feedback: FEEDBACK,
     },
+    aliases: ALIAS_TABLES,
+    said: SAID_TABLES,
     likeness: LIKENESS_TABLES,
     tokens: TOKEN_TABLES,
     language: LANGUAGE_TABLES,

@@ -6,10 +6,11 @@ In: question, reference, answer. Out: a judgement. Never here: weights and texts
 import math
 import re
 
+from .aliases import aliases_of
 from .javascript import SPACE, rounded, trim
 from .language import language_of
 from .letters import LETTER, MARK, NUMBER, PUNCTUATION, SYMBOL
-from .likeness import aliases_of, features_of, says_unknown
+from .likeness import features_of, says_unknown
 from .rubric import gate_passed, total_of
 from .sentences import sentences_of
 from .source import SOURCE
@@ -18,6 +19,7 @@ from .tokens import fold, is_stop_word, stem, tokens
 _OFFLINE = SOURCE["offline"]
 _WEIGHTS = _OFFLINE["weights"]
 _DENIED = _OFFLINE["features"].index("denied")
+_NUMBER_REPLACED = _OFFLINE["features"].index("number_replaced")
 _FEEDBACK = _OFFLINE["feedback"]
 
 _NOT_A_TO_Z = re.compile("[^a-z]")
@@ -56,7 +58,7 @@ def chance_right(title, reference, answer):
         return 0
     if len(tokens(reference)) == 0:
         return 0 if says_unknown(answer) else 0.5
-    wanted = _polarity_of(reference)
+    wanted = next(filter(None, map(_polarity_of, aliases_of(reference))), None)
     if wanted is not None:
         return 0.95 if _polarity_in(answer) == wanted else 0.05
     return max(map(_chance_of, features_of(title, reference, answer)))
@@ -67,7 +69,9 @@ def _chance_of(features):
     for weight, feature in zip(_WEIGHTS, features):
         evidence += feature * weight
     chance = 1 / (1 + math.exp(-evidence))
-    return min(chance, 0.1) if features[_DENIED] == 1 else chance
+    if features[_DENIED] == 1:
+        return min(chance, 0.1)
+    return min(chance, 0.3) if features[_NUMBER_REPLACED] == 1 else chance
 
 
 def _polarity_of(reference):

@@ -22,6 +22,7 @@ _MARKS = re.compile(f"[{MARK}]+")
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b", re.ASCII)
 _POSSESSIVE = re.compile("['’`´]s\\b", re.ASCII)
 _SEPARATOR = re.compile("(\\d)[.,\u00a0\u202f](?=\\d{3}(?!\\d))", re.ASCII)
+_NO_FRACTION = re.compile(r"(\d)[.,]0+(?!\d)", re.ASCII)
 _ORDINAL = re.compile(r"(\d)(?:st|nd|rd|th|º|ª|°)\b", re.ASCII)
 _WORD = re.compile(f"[0-9]+(?:[.,][0-9]+)?|[{LETTER}]+")
 
@@ -75,6 +76,7 @@ def _raw_tokens(text):
     plain = _ISO_DATE.sub(_spoken_date, fold(text))
     plain = _POSSESSIVE.sub("", plain)
     plain = _SEPARATOR.sub(r"\1", plain)
+    plain = _NO_FRACTION.sub(r"\1", plain)
     plain = _ORDINAL.sub(r"\1", plain)
     return [units(word) for word in _WORD.findall(plain)]
 

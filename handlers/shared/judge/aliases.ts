@@ -61,3 +61,6 @@ function withoutAside(name: string): string {
 function trim(text: string): string {
   return text.trim();
 }
+
+/** Limits from above, for whoever reads references in another language. */
+export const ALIAS_TABLES = { mostAliases: MOST_ALIASES, longestReference: LONGEST_REFERENCE };

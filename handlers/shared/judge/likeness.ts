@@ -181,10 +181,9 @@ const UNKNOWN = new RegExp(
 
 /** Limits and words from above, for whoever compares in another language. */
 export const LIKENESS_TABLES = {
-  longestAnswer: LONGEST_ANSWER,
-  mostAnswerWords: MOST_ANSWER_WORDS,
   mostReferenceWords: MOST_REFERENCE_WORDS,
-  longestAliasList: LONGEST_ALIAS_LIST,
+  longestReading: LONGEST_READING,
+  fewWords: FEW_WORDS,
   denials: [...DENIALS],
   unknown: UNKNOWN.source,
 };

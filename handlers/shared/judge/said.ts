@@ -87,3 +87,11 @@ export function trigramsOf(folded: string): Set<string> {
   for (let index = 0; index + 3 <= plain.length; index++) grams.add(plain.slice(index, index + 3));
   return grams;
 }
+
+/** Limits from above, for whoever compares in another language. */
+export const SAID_TABLES = {
+  longestAnswer: LONGEST_ANSWER,
+  mostWords: MOST_WORDS,
+  mostComparisons: MOST_COMPARISONS,
+  leastLikeness: LEAST_LIKENESS,
+};
