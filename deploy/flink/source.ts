@@ -8,10 +8,11 @@ import { join } from "node:path";
 import { ALIAS_TABLES } from "../../handlers/shared/judge/aliases.ts";
 import { FEATURES, LIKENESS_TABLES } from "../../handlers/shared/judge/likeness.ts";
 import { FEEDBACK, OFFLINE_JUDGE } from "../../handlers/shared/judge/offline.ts";
+import { QUESTION } from "../../handlers/shared/given-deps.ts";
 import { RUBRIC_DATA, rubricHash } from "../../handlers/shared/judge/rubric.ts";
 import { SAID_TABLES } from "../../handlers/shared/judge/said.ts";
 import { WEIGHTS } from "../../handlers/shared/judge/weights.ts";
-import { STAGE_FIELDS } from "../../handlers/shared/flow/stages.ts";
+import { bestFrom, endingOf, STAGE_FIELDS } from "../../handlers/shared/flow/stages.ts";
 import { LANGUAGE_TABLES } from "../../handlers/shared/text/language.ts";
 import { SENTENCE_TABLES } from "../../handlers/shared/text/sentences.ts";
 import { TOKEN_TABLES } from "../../handlers/shared/text/tokens.ts";
@@ -19,6 +20,7 @@ import application from "../../handlers/shared/app.ts";
 import scoring from "../../handlers/llm.generated.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
 import * as registry from "../../schema/topics.ts";
+import { throughHandler } from "./equivalence/handler-side.ts";
 import { describeSchema } from "./schema-description.ts";
 
 export const SOURCE_FILE = join(import.meta.dir, "scoring/scoring.json");
@@ -45,6 +47,7 @@ export async function sourceText(): Promise<string> {
     language: LANGUAGE_TABLES,
     sentences: SENTENCE_TABLES,
     stageFields: STAGE_FIELDS,
+    shapes: await shapes(),
     handler: { name, ...namesFor(application.name, scoring), contentType: generated.codec.contentType },
     topics: {
       generated: { ...outputOf(generated), schema: describeSchema(generated.schema) },
@@ -61,6 +64,33 @@ function outputOf(topic: typeof generated | typeof requests | typeof validated |
   const field = topic.key({ id: "id" } as never) === "id" ? "id" : undefined;
   if (field === undefined) throw new Error(`${topic.name} is no longer keyed by id: scorer.py must follow`);
   return { name: topic.name, version: topic.version, key: field };
+}
+
+/** Which fields the handler puts behind a request's own, and in which order: looked at, not written down. */
+async function shapes() {
+  const answered = { ...QUESTION, answer: "a", model: "m", usage: {} };
+  const rubric = { accuracy: 10, completeness: 10, clarity: 10, conciseness: 10, usefulness: 10 };
+  const judgement = {
+    score: 10,
+    rubric,
+    gate_passed: true,
+    feedback: "",
+    judge: "j",
+    rubric_hash: await rubricHash(),
+  };
+  const best = bestFrom(answered, judgement);
+  const value = new TextEncoder().encode(JSON.stringify(answered));
+  const place = { topic: generated.name, partition: 0, offset: 0, timestampMs: 0, key: null, headers: [] };
+  const judge = { name: "j", score: () => Promise.resolve(judgement) };
+  const { published } = await throughHandler({ ...place, value }, judge);
+  const passed = JSON.parse(new TextDecoder().decode(published?.value ?? undefined)) as object;
+  const own = new Set([...Object.keys(QUESTION), "scores", "best"]);
+  const added = (result: object) => Object.keys(result).filter((name) => !own.has(name));
+  return {
+    best: Object.keys(best),
+    passed: added(passed),
+    ending: added(endingOf({ ...QUESTION, best }, "").value),
+  };
 }
 
 if (import.meta.main) {

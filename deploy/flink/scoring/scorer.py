@@ -12,7 +12,7 @@ from .javascript import from_units, head, well_formed
 from .json_text import Undecodable, decode, encode
 from .offline import judge_offline
 from .source import SOURCE
-from .stages import age_of, best_from, better_of, ending_of, request_in
+from .stages import age_of, best_from, better_of, ending_of, passed_from, request_in
 from .values import Invalid, checked
 from .verdict import Ask, BadReply, next_step
 
@@ -73,6 +73,7 @@ class Scorer:
                 return self._output(record, envelope, "errors", failed)
             if isinstance(scored, Ask):
                 return scored
+        scored = {**scored, "rubric_hash": SOURCE["rubricHash"]}
         return self._output(record, envelope, *self._decide(value, scored, envelope))
 
     def _decide(self, value, scored, envelope):
@@ -80,17 +81,7 @@ class Scorer:
         settings = self._settings
         request = {**request_in(value), "scores": [*value.get("scores", []), scored["score"]]}
         if scored["gate_passed"] and scored["score"] >= settings.regen_threshold:
-            result = {
-                "answer": value["answer"],
-                "model": value["model"],
-                "score": scored["score"],
-                "rubric": scored["rubric"],
-                "judge": scored["judge"],
-                "below_threshold": False,
-            }
-            if "usage" in value:
-                result["usage"] = value["usage"]
-            return "validated", {**request, **result}
+            return "validated", passed_from(request, value, scored)
         candidate = best_from(value, scored)
         best = better_of(value.get("best"), candidate)
         feedback = scored["feedback"] if best is candidate else value.get("feedback", scored["feedback"])

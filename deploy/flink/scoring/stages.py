@@ -29,26 +29,24 @@ def better_of(known, candidate):
 
 def best_from(value, scored):
     """A scored answer as one that can be the best so far."""
-    best = {
-        "answer": value["answer"],
-        "score": scored["score"],
-        "rubric": scored["rubric"],
-        "model": value["model"],
-        "gate_passed": scored["gate_passed"],
-        "judge": scored["judge"],
-    }
-    if "usage" in value:
-        best["usage"] = value["usage"]
-    return best
+    return _shaped("best", {**_answer_in(value), **scored})
+
+
+def passed_from(request, value, scored):
+    """A scored answer that is good enough, as it is delivered."""
+    return {**request, **_shaped("passed", {**_answer_in(value), **scored, "below_threshold": False})}
 
 
 def ending_of(value):
     """A question that got no good enough answer ends with its best one, marked."""
     request = request_in(value)
-    best = request["best"]
-    result = {name: best[name] for name in ("answer", "model", "score", "rubric")}
-    ending = {**request, **result, "below_threshold": True}
-    for name in ("usage", "judge"):
-        if name in best:
-            ending[name] = best[name]
-    return ending
+    return {**request, **_shaped("ending", {**request["best"], "below_threshold": True})}
+
+
+def _answer_in(value):
+    return {name: value[name] for name in ("answer", "model", "usage") if name in value}
+
+
+def _shaped(shape, known):
+    """The fields that the handler puts there, in its order, as far as they are known."""
+    return {name: known[name] for name in SOURCE["shapes"][shape] if name in known}
