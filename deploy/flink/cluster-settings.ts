@@ -1,7 +1,7 @@
 /**
  * How the cluster is set up: config.yaml.
  *
- * In: a folder, ports, the distribution's own file. Out: the text. Never here: processes.
+ * In: a folder, ports, a Python that has Flink's packages, the distribution's own file. Out: the text. Never here: processes.
  */
 import { join } from "node:path";
 
@@ -17,7 +17,12 @@ export const PARALLELISM = 2;
 const HOST = "127.0.0.1";
 
 /** `stock` is the distribution's config.yaml: Java 17 needs the flags that stand there. */
-export function clusterSettings(work: { folder: string; ports: ClusterPorts; stock: string }): string {
+export function clusterSettings(work: {
+  folder: string;
+  ports: ClusterPorts;
+  python: string;
+  stock: string;
+}): string {
   const { folder, ports } = work;
   const settings: Record<string, string | number> = {
     "env.java.opts.all": javaFlags(work.stock),
@@ -30,6 +35,8 @@ export function clusterSettings(work: { folder: string; ports: ClusterPorts; sto
     "taskmanager.numberOfTaskSlots": PARALLELISM,
     "taskmanager.memory.process.size": "1500m",
     "parallelism.default": PARALLELISM,
+    "python.executable": work.python,
+    "python.client.executable": work.python,
     "blob.server.port": ports.blob,
     "rest.address": HOST,
     "rest.bind-address": HOST,

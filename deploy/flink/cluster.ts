@@ -54,10 +54,14 @@ async function startIn({ program, folder, report }: Work): Promise<FlinkCluster>
   const url = `http://127.0.0.1:${ports.rest}`;
   const conf = join(folder, "conf");
   const stock = join(program.home, "conf");
-  for (const part of ["checkpoints", "tmp", "log", "jobmanager", "taskmanager"])
-    mkdirSync(join(folder, part));
+  for (const part of ["checkpoints", "tmp", "log", "taskmanager"]) mkdirSync(join(folder, part));
   cpSync(stock, conf, { recursive: true });
-  const settings = { folder, ports, stock: readFileSync(join(stock, "config.yaml"), "utf8") };
+  const settings = {
+    folder,
+    ports,
+    python: program.python,
+    stock: readFileSync(join(stock, "config.yaml"), "utf8"),
+  };
   writeFileSync(join(conf, "config.yaml"), clusterSettings(settings));
   // Only what the job is made of is shipped to the cluster.
   const python = join(folder, "python");
@@ -70,7 +74,8 @@ async function startIn({ program, folder, report }: Work): Promise<FlinkCluster>
       name: `Flink's ${part}`,
       command: [join(program.home, `bin/${part}.sh`), "start-foreground"],
       env: part === "taskmanager" ? { ...env, [MARK_VARIABLE]: mark } : env,
-      folder: join(folder, part),
+      // Where this process is killed, the JobManager's supervisor removes the whole folder.
+      folder: part === "jobmanager" ? folder : join(folder, part),
       isReady,
       readyWithinMs: READY_WITHIN_MS,
     });
