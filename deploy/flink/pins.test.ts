@@ -23,7 +23,7 @@ test("each jar of the pom has its checksum, and no other jar has", () => {
     .trim()
     .split("\n")
     .map((line) => /^[0-9a-f]{64} {2}(\S+)$/.exec(line)?.[1]);
-  expect(listed.toSorted()).toEqual(items.toSorted());
+  expect(new Set(listed)).toEqual(new Set(items));
 });
 
 test("the cluster listens on loopback alone", () => {
