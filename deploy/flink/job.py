@@ -15,6 +15,7 @@ from pyflink.table import DataTypes, EnvironmentSettings, Schema, TableEnvironme
 from pyflink.table.model_descriptor import ModelDescriptor
 from pyflink.table.udf import TableFunction, udtf
 
+from scoring.javascript import well_formed
 from scoring.scorer import Failure, Record, Scorer, Settings
 from scoring.source import SOURCE
 from scoring.verdict import SYSTEM_PROMPT, Ask, most_calls
@@ -22,7 +23,7 @@ from scoring.verdict import SYSTEM_PROMPT, Ask, most_calls
 HANDLER, TOPICS, RUBRIC = SOURCE["handler"], SOURCE["topics"], SOURCE["rubric"]
 
 # What every step hands on of the record as it was read, and what `advance` makes of it.
-RECORD = "`topic`, `partition`, `offset`, `born_ms`, `key`, `value`, `headers`"
+RECORD = "`topic`, `partition`, `offset`, `stamp_ms`, `key`, `value`, `headers`"
 MADE = "`next_prompt` AS `prompt`, `known` AS `replies`, `out_topic`, `out_key`, `out_value`, `out_headers`"
 STEP_COLUMNS = "`next_prompt`, `known`, `out_topic`, `out_key`, `out_value`, `out_headers`"
 HEADERS = DataTypes.MAP(DataTypes.STRING(), DataTypes.BYTES())
@@ -50,8 +51,8 @@ class Advance(TableFunction):
         clock = (lambda: time.time_ns() // 1_000_000) if fixed is None else (lambda: fixed)
         self._scorer = Scorer(Settings(now_ms=clock, **self._settings))
 
-    def eval(self, topic, partition, offset, born_ms, key, value, headers, replies, reply, status, failure):
-        record = Record(topic, key, value, list((headers or {}).items()), partition, offset, born_ms)
+    def eval(self, topic, partition, offset, stamp_ms, key, value, headers, replies, reply, status, failure):
+        record = Record(topic, key, value, list((headers or {}).items()), partition, offset, stamp_ms)
         known = list(replies or [])
         failed = None
         if failure is not None:
@@ -60,7 +61,8 @@ class Advance(TableFunction):
             known.append(reply)
         made = self._scorer.advance(record, known, failed)
         if isinstance(made, Ask):
-            yield made.prompt, known, None, None, None, None
+            # Half of a surrogate pair cannot be carried to the model.
+            yield well_formed(made.prompt), known, None, None, None, None
         else:
             yield None, None, made.topic, made.key, made.value, dict(made.headers)
 
@@ -132,7 +134,7 @@ def first_step(tables):
         CREATE TEMPORARY VIEW step0 AS
         SELECT {RECORD}, {MADE} FROM (
           SELECT *, UNIX_TIMESTAMP(CAST(`stamp` AS STRING), 'yyyy-MM-dd HH:mm:ss.SSS') * 1000
-            + EXTRACT(MILLISECOND FROM `stamp`) AS `born_ms` FROM inputs),
+            + EXTRACT(MILLISECOND FROM `stamp`) AS `stamp_ms` FROM inputs),
         LATERAL TABLE(advance({RECORD}, CAST(NULL AS ARRAY<STRING>), CAST(NULL AS STRING), CAST(NULL AS INT),
           CAST(NULL AS STRING))) AS step({STEP_COLUMNS})""")
     return "step0"

@@ -5,7 +5,7 @@ import type { Judge } from "../../handlers/shared/judge/judge.ts";
 import { llmJudge } from "../../handlers/shared/judge/llm.ts";
 import { offlineJudge } from "../../handlers/shared/judge/offline.ts";
 import { RUBRIC_DATA } from "../../handlers/shared/judge/rubric.ts";
-import type { IncomingRecord } from "../../runtime/bus/bus.ts";
+import type { IncomingRecord, OutgoingRecord } from "../../runtime/bus/bus.ts";
 import { differences } from "./equivalence/comparison.ts";
 import { JUDGE_FAILED, throughHandler } from "./equivalence/handler-side.ts";
 import { PYTHON, throughPython, type PythonSide } from "./equivalence/python-side.ts";
@@ -102,6 +102,13 @@ describe.skipIf(PYTHON === null)("the job and the handler", () => {
     expect(await refused.catch(String)).toContain("PermissionError: the judge refuses us: no such key");
   });
 
+  test(`${title}a record that meets a defect becomes a dead letter, and the others go on`, async () => {
+    const broken = { record: readable(), replies: [5 as unknown as string] };
+    const [first, second] = await throughPython([broken, { record: { ...readable(), value: null } }], "m");
+    const causes = [first, second].map((made) => headerOf(made?.published, "cauce_cause"));
+    expect(causes).toEqual(["TypeError", "undecodable"]);
+  });
+
   test(`${title}a record that is too large for the dead letter topic leaves a stub`, async () => {
     const record = { ...readable(), value: new Uint8Array(1_000_001) };
     const [made] = await throughPython([{ record }], null);
@@ -116,9 +123,8 @@ describe.skipIf(PYTHON === null)("the job and the handler", () => {
     const long = { ...value, content: "x".repeat(999_350) };
     const record = { ...readable(), value: new TextEncoder().encode(JSON.stringify(long)) };
     const [made] = await throughPython([{ record }], null);
-    const cause = made?.published.headers.find(([name]) => name === "cauce_cause")?.[1];
     expect(made?.published.topic).toBe("llm.generated.dlq");
-    expect(new TextDecoder().decode(cause ?? undefined)).toBe("record_too_large");
+    expect(headerOf(made?.published, "cauce_cause")).toBe("record_too_large");
   });
 });
 
@@ -137,6 +143,11 @@ function readable(): IncomingRecord {
   });
   const place = { topic: "llm.generated", partition: 0, offset: 0, timestampMs: 0 };
   return { ...place, key: null, value: new TextEncoder().encode(text), headers: [] };
+}
+
+function headerOf(record: OutgoingRecord | undefined, wanted: string): string {
+  const bytes = record?.headers.find(([name]) => name === wanted)?.[1];
+  return new TextDecoder().decode(bytes ?? undefined);
 }
 
 async function compare(

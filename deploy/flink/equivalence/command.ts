@@ -55,7 +55,11 @@ async function withModel(): Promise<number> {
     const told = repliesOf(chance);
     replies.set(asked, told);
     const status = FAILING_STATUS[(index / FAILING_EVERY) % FAILING_STATUS.length];
-    script.set(asked, index % FAILING_EVERY === 0 && status !== undefined ? status : inTheJobsOrder(told));
+    // Half of a surrogate pair cannot be carried to the model.
+    script.set(
+      asked.toWellFormed(),
+      index % FAILING_EVERY === 0 && status !== undefined ? status : inTheJobsOrder(told),
+    );
   }
   const server = startJudgeServer(script satisfies Script);
   try {
@@ -70,7 +74,7 @@ async function withModel(): Promise<number> {
       name: "told",
       score(judged, signal) {
         const asked = judgePrompt(judged)[1]?.content ?? "";
-        if (typeof script.get(asked) === "number") throw new FailedByHttp();
+        if (typeof script.get(asked.toWellFormed()) === "number") throw new FailedByHttp();
         return llmJudge(toldModel(replies.get(asked) ?? []).completions).score(judged, signal);
       },
     };

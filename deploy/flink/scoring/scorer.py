@@ -55,11 +55,17 @@ class Scorer:
     def advance(self, record, replies=(), failure=None):
         """Ask, or the Record to publish. Raises PermissionError when the model refuses us: somebody has to act."""
         envelope = envelopes.read_envelope(record)
-        value = None
         try:
-            value = _read(record, envelope)
+            return self._advance(record, envelope, replies, failure)
         except _Dead as dead:
             return self._letter(record, envelope, dead.cause, str(dead))
+        except PermissionError:
+            raise
+        except Exception as defect:  # One record that meets a defect must not stop all others.
+            return self._letter(record, envelope, type(defect).__name__, str(defect))
+
+    def _advance(self, record, envelope, replies, failure):
+        value = _read(record, envelope)
         if failure is not None:
             return self._output(record, envelope, "errors", self._failed_call(value, failure))
         judged = {name: value[name] for name in ("title", "content", "best_answer", "answer")}
