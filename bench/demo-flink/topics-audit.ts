@@ -20,18 +20,24 @@ export interface TopicsAudit {
 
 export async function auditTopics(bus: Bus, asked: readonly string[]): Promise<TopicsAudit> {
   const ends = new Map<string, number>();
-  for (const { name: topic, partitions } of [validated, failed])
-    for (const record of await wholeTopic(bus, { topic, partitions })) {
+  for (const { name } of [validated, failed])
+    for (const record of await readAll(bus, name)) {
       const { id } = JSON.parse(textOf(record.value)) as { readonly id: string };
       ends.set(id, (ends.get(id) ?? 0) + 1);
     }
-  const letters = await wholeTopic(bus, { topic: `${generated.name}.dlq`, partitions: generated.partitions });
+  const letters = await readAll(bus, `${generated.name}.dlq`);
   return {
     ended: ends.size,
     twice: [...ends].flatMap(([id, times]) => (times > 1 ? [id] : [])),
     missing: asked.filter((id) => !ends.has(id)),
     letters: letters.map(reasonOf),
   };
+}
+
+/** Whoever was there first has made the topic: how many partitions it has is asked. */
+async function readAll(bus: Bus, topic: string): Promise<readonly IncomingRecord[]> {
+  const [report] = await bus.ensureTopics([{ name: topic, partitions: 1, provision: "verify" }]);
+  return await wholeTopic(bus, { topic, partitions: report?.partitions ?? 1 });
 }
 
 function reasonOf({ headers }: IncomingRecord): string {
