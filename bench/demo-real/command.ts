@@ -59,7 +59,7 @@ export default async function demoReal(options: CommandOptions): Promise<number>
     const load = runLoad({
       questions,
       baseUrl: stack.url,
-      ratePerSecond: wanted.rate,
+      arrivals: { kind: "even", ratePerSecond: wanted.rate },
       stallMs: STALL_MS,
       onProgress: (line) => say(line.trimStart()),
       progressEveryMs: PROGRESS_EVERY_MS,

@@ -10,11 +10,13 @@ import type { Judge } from "./judge/judge.ts";
 import { llmJudge } from "./judge/llm.ts";
 import { OFFLINE_JUDGE, offlineJudge } from "./judge/offline.ts";
 import type { Model } from "./model/model.ts";
+import { paceFrom, type PaceOf } from "./model/offline/pace.ts";
 import type { ScriptEntry } from "./model/offline/script.ts";
 import { OFFLINE_MODEL } from "./model/offline/server.ts";
 import { startOfflineModel } from "./model/offline/start.ts";
 import { openAiCompletions, openAiModel } from "./model/openai.ts";
 import { readRecordedAnswers } from "./questions/recorded.ts";
+import { readTrace } from "./questions/trace.ts";
 import type { settings } from "./settings.ts";
 
 type Settings = SettingValues<typeof settings>;
@@ -69,14 +71,22 @@ const none: ConnectedModel = {
 };
 
 async function offline(values: Settings): Promise<ConnectedModel> {
-  const { offlineAnswers, offlineSystems, offlineFaults, offlineScript, offlineSeed, offlineLatencyMs } =
-    values;
+  const {
+    offlineAnswers,
+    offlineSystems,
+    offlineFaults,
+    offlineScript,
+    offlineSeed,
+    offlineLatencyMs,
+    offlineTrace,
+  } = values;
   const server = startOfflineModel({
     faults: Object.fromEntries(shares(offlineFaults)),
     // What it holds is checked there, at once.
     script: json(offlineScript) as readonly ScriptEntry[],
     seed: offlineSeed,
     latencyMs: offlineLatencyMs,
+    ...(offlineTrace === undefined ? {} : { pace: await paceOf(offlineTrace, values) }),
     ...(offlineAnswers === undefined
       ? {}
       : { recorded: await readRecordedAnswers(offlineAnswers, offlineSystems) }),
@@ -99,6 +109,14 @@ async function offline(values: Settings): Promise<ConnectedModel> {
     ],
     close: () => server.stop(),
   };
+}
+
+async function paceOf(path: string, values: Settings): Promise<PaceOf> {
+  return paceFrom({
+    rows: await readTrace(path),
+    readTokensPerSecond: values.offlineReadTokensPerS,
+    writeTokensPerSecond: values.offlineWriteTokensPerS,
+  });
 }
 
 /** "a=0.2,b=0.1" → pairs. */

@@ -152,4 +152,21 @@ export const settings = {
     schema: wholeNumber({ min: 0, max: 60 * SECOND_MS, preset: 0 }),
     about: "How long the offline model takes for an answer, in ms. Default 0.",
   },
+  offlineTrace: {
+    env: "OFFLINE_TRACE",
+    schema: text,
+    about:
+      "A trace (TIMESTAMP,ContextTokens,GeneratedTokens) whose token counts drive the offline model's latency.",
+  },
+  offlineReadTokensPerS: {
+    env: "OFFLINE_READ_TOKENS_PER_S",
+    schema: wholeNumber({ min: 1, max: 10_000_000, preset: 10_000 }),
+    about:
+      "With OFFLINE_TRACE: how many tokens of a prompt the offline model reads per second. Default 10000.",
+  },
+  offlineWriteTokensPerS: {
+    env: "OFFLINE_WRITE_TOKENS_PER_S",
+    schema: wholeNumber({ min: 1, max: 10_000_000, preset: 100 }),
+    about: "With OFFLINE_TRACE: how many tokens of an answer it writes per second. Default 100.",
+  },
 } as const;

@@ -1,25 +1,19 @@
 /**
- * `bun run loadgen -- FILE --rate 50 --count 2000 --repeat 0.2 --url http://127.0.0.1:8000`
+ * `bun run loadgen -- FILE --rate 50 --count 2000 --zipf 0.99 --html load.html`
  *
- * In: arguments. Out: progress lines, a table, an exit code: 0, or 1 when a question is unaccounted for or refused, or
- * 2 when the arguments or the file cannot be used. Never here: the work itself (see loadgen.ts).
+ * In: arguments (arguments.ts). Out: progress lines, a table, perhaps JSON and a page; an exit code: 0, or 1 when a question
+ * is unaccounted for or refused, or 2 when the arguments or a file cannot be used. Never here: the work (loadgen.ts).
  */
-import { parseArgs } from "node:util";
+import { writeFile } from "node:fs/promises";
 import { CauceError } from "cauce";
 import { readDataset } from "../questions/dataset.ts";
+import { readTrace } from "../questions/trace.ts";
+import { readArguments, USAGE, type LoadArguments } from "./arguments.ts";
+import type { Arrivals } from "./arrivals.ts";
 import { runLoad } from "./loadgen.ts";
+import { pageOf } from "./page.ts";
+import { resultOf } from "./result.ts";
 import { exitCodeOf, tableOf } from "./table.ts";
-
-const USAGE = `usage: bun run loadgen -- FILE… [options]
-
-FILE is JSON or JSON lines of {title, content, best_answer}, XQuAD or EVOUNA; several are asked in turn.
-  --rate N      asks per second (default 50)
-  --count N     how many asks (default: one for each question)
-  --repeat N    share of asks that repeat an earlier question, 0 to 1 (default 0.2)
-  --url URL     the door (default http://127.0.0.1:8000)
-  --seed N      chooses the repeats (default 1)
-  --stall N     seconds without any movement after which it gives up (default 300)
-`;
 
 export interface Output {
   readonly write: (text: string) => void;
@@ -41,24 +35,31 @@ export async function loadgenCommand(
   signal?: AbortSignal,
 ): Promise<0 | 1 | 2> {
   try {
-    const { paths, numbers, url } = readArguments(argv);
+    const wanted = readArguments(argv);
+    const { paths, url } = wanted;
     const datasets = await Promise.all(paths.map((path) => readDataset(path)));
     const questions = interleave(datasets.map((dataset) => dataset.questions));
+    const arrivals = await arrivalsFor(wanted);
     output.write(
-      `${questions.length} questions from ${paths.length} file(s), asked at ${numbers.rate}/s at ${url}\n`,
+      `${questions.length} questions from ${paths.length} file(s), asked ${inWords(arrivals)} at ${url}\n`,
     );
+    const startedMs = Date.now();
     const report = await runLoad({
       questions,
       baseUrl: url,
-      ratePerSecond: numbers.rate,
-      count: numbers.count ?? questions.length,
-      repeatShare: numbers.repeat,
-      seed: numbers.seed,
-      stallMs: numbers.stall * 1_000,
+      arrivals,
+      popularity: wanted.popularity,
+      count: wanted.count ?? (arrivals.kind === "ramp" ? MOST_ASKS : questions.length),
+      seed: wanted.seed,
+      stallMs: wanted.stallMs,
+      depths: true,
       onProgress: (line) => output.write(`${line}\n`),
       ...(signal && { signal }),
     });
     output.write(tableOf(report));
+    const result = resultOf({ startedMs, url, options: wanted.given, questions: questions.length, report });
+    if (wanted.json !== undefined) await writeFile(wanted.json, `${JSON.stringify(result, undefined, 1)}\n`);
+    if (wanted.html !== undefined) await writeFile(wanted.html, pageOf(result));
     return exitCodeOf(report);
   } catch (thrown) {
     if (!(thrown instanceof CauceError) && !(thrown instanceof TypeError)) throw thrown;
@@ -67,48 +68,20 @@ export async function loadgenCommand(
   }
 }
 
-function readArguments(argv: readonly string[]) {
-  const { values, positionals } = parseArgs({
-    args: [...argv].filter((argument) => argument !== "--"),
-    allowPositionals: true,
-    options: {
-      rate: { type: "string", default: "50" },
-      count: { type: "string" },
-      repeat: { type: "string", default: "0.2" },
-      seed: { type: "string", default: "1" },
-      stall: { type: "string", default: "300" },
-      url: { type: "string", default: "http://127.0.0.1:8000" },
-    },
-  });
-  if (positionals.length === 0) throw new CauceError("config_invalid", "loadgen needs a file of questions");
-  if (!URL.canParse(values.url) || !/^https?:$/.test(new URL(values.url).protocol)) {
-    throw new CauceError(
-      "config_invalid",
-      `--url ${values.url}: expected something like http://127.0.0.1:8000`,
-    );
-  }
-  const numbers = {
-    rate: numberOf("rate", values.rate, { least: 0.01, most: 100_000 }),
-    count:
-      values.count === undefined
-        ? undefined
-        : numberOf("count", values.count, { least: 1, most: 100_000_000, whole: true }),
-    repeat: numberOf("repeat", values.repeat, { least: 0, most: 1 }),
-    seed: numberOf("seed", values.seed, { least: 0, most: 4_294_967_295, whole: true }),
-    stall: numberOf("stall", values.stall, { least: 1, most: 86_400 }),
-  };
-  return { paths: positionals, numbers, url: values.url };
+const MOST_ASKS = 100_000_000;
+
+async function arrivalsFor({ ramp, trace, spacing, ratePerSecond }: LoadArguments): Promise<Arrivals> {
+  if (ramp !== undefined) return { kind: "ramp", spacing, steps: ramp };
+  if (trace === undefined) return { kind: spacing, ratePerSecond };
+  const rows = await readTrace(trace.path);
+  return { kind: "recorded", timesMs: rows.map(({ atMs }) => atMs / trace.speed) };
 }
 
-function numberOf(
-  name: string,
-  text: string,
-  { least, most, whole = false }: { readonly least: number; readonly most: number; readonly whole?: boolean },
-): number {
-  const value = text.trim() === "" ? NaN : Number(text);
-  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
-  const kind = whole ? "a whole number" : "a number";
-  throw new CauceError("config_invalid", `--${name} ${text}: expected ${kind} from ${least} to ${most}`);
+function inWords(arrivals: Arrivals): string {
+  if (arrivals.kind === "recorded") return `as ${arrivals.timesMs.length} recorded requests came`;
+  if (arrivals.kind !== "ramp") return `at ${arrivals.ratePerSecond}/s (${arrivals.kind})`;
+  const rates = arrivals.steps.map(({ ratePerSecond }) => ratePerSecond);
+  return `at ${rates[0]}/s to ${rates.at(-1)}/s in ${rates.length} steps (${arrivals.spacing})`;
 }
 
 /** One of each file in turn, so that a short count still has all of them. */

@@ -22,7 +22,8 @@ export type Asked =
   | { readonly kind: "again"; readonly afterMs: number; readonly why: string };
 
 export type Found =
-  | { readonly kind: "open"; readonly state: string }
+  /** `waitingUntil` while it waits for a retry: another text is another wait. */
+  | { readonly kind: "open"; readonly state: string; readonly waitingUntil?: string }
   | {
       readonly kind: "ended";
       readonly state: "done" | "failed" | "cancelled";
@@ -55,7 +56,10 @@ export async function find(door: DoorOptions, id: string): Promise<Found> {
   const { status, body } = reply;
   const state = body["state"];
   if (status !== 200 || typeof state !== "string") return { kind: "again", why: `GET answered ${status}` };
-  if (state !== "done" && state !== "failed" && state !== "cancelled") return { kind: "open", state };
+  if (state !== "done" && state !== "failed" && state !== "cancelled") {
+    const waitingUntil = body["waiting_until"];
+    return { kind: "open", state, ...(typeof waitingUntil === "string" ? { waitingUntil } : {}) };
+  }
   const storedMs = typeof body["created_at"] === "string" ? Date.parse(body["created_at"]) : NaN;
   return {
     kind: "ended",

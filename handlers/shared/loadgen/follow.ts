@@ -59,6 +59,7 @@ async function look(run: Run, id: string, next: Map<string, Next>): Promise<void
     ledger.noteEnded(id, { ...found, seenMs: clock.nowMs() });
     return;
   }
+  if (found.kind === "open" && found.waitingUntil !== undefined) ledger.noteWaiting(id, found.waitingUntil);
   const everyMs = Math.min(LONGEST_BETWEEN_LOOKS_MS, (next.get(id)?.everyMs ?? FIRST_LOOK_MS) * 1.6);
   next.set(id, { atTick: clock.monotonicMs() + everyMs, everyMs });
 }

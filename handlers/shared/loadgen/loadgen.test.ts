@@ -6,7 +6,7 @@ import { questionId } from "../questions/identity.ts";
 import { loadgenCommand } from "./command.ts";
 import { Ledger } from "./ledger.ts";
 import { runLoad } from "./loadgen.ts";
-import { planAsks } from "./plan.ts";
+import { planAsks, type PlanOptions } from "./plan.ts";
 import { exitCodeOf, tableOf } from "./table.ts";
 
 const questions = Array.from({ length: 40 }, (_, index) => ({
@@ -14,6 +14,8 @@ const questions = Array.from({ length: 40 }, (_, index) => ({
   content: "",
   best_answer: `${index}`,
 }));
+
+const even = (ratePerSecond: number) => ({ kind: "even", ratePerSecond }) as const;
 
 interface Fake {
   readonly url: string;
@@ -79,7 +81,13 @@ const collect = () => {
 
 describe("the plan", () => {
   test("is even in time, repeats only what was asked before, about as often as told, and the same for one seed", () => {
-    const options = { questions: 5_000, count: 2_000, ratePerSecond: 50, repeatShare: 0.2, seed: 3 };
+    const options: PlanOptions = {
+      questions: 5_000,
+      count: 2_000,
+      arrivals: { kind: "even", ratePerSecond: 50 },
+      popularity: { kind: "repeats", share: 0.2 },
+      seed: 3,
+    };
     const asks = planAsks(options);
     expect(asks[1_000]?.intendedMs).toBe(20_000);
     const seen = new Set<number>();
@@ -94,7 +102,13 @@ describe("the plan", () => {
   });
 
   test("repeats when the questions run out", () => {
-    const asks = planAsks({ questions: 3, count: 10, ratePerSecond: 1, repeatShare: 0, seed: 1 });
+    const asks = planAsks({
+      questions: 3,
+      count: 10,
+      arrivals: even(1),
+      popularity: { kind: "repeats", share: 0 },
+      seed: 1,
+    });
     expect(new Set(asks.map(({ question }) => question)).size).toBe(3);
   });
 });
@@ -106,9 +120,9 @@ describe("the load generator", () => {
     const report = await runLoad({
       questions,
       baseUrl: fake.url,
-      ratePerSecond: 400,
+      arrivals: even(400),
       count: 60,
-      repeatShare: 0.3,
+      popularity: { kind: "repeats", share: 0.3 },
       progressEveryMs: 50,
       onProgress: (line) => lines.push(line),
     });
@@ -128,7 +142,7 @@ describe("the load generator", () => {
   test("never sends before the intended time, and does not wait for answers", async () => {
     const fake = fakeDoor();
     const startedAt = performance.now();
-    await runLoad({ questions, baseUrl: fake.url, ratePerSecond: 200, count: 20 });
+    await runLoad({ questions, baseUrl: fake.url, arrivals: even(200), count: 20 });
     for (const [index, sentAt] of fake.sent.toSorted((left, right) => left - right).entries()) {
       expect(sentAt - startedAt).toBeGreaterThanOrEqual(index * 5 - 2);
     }
@@ -140,7 +154,7 @@ describe("the load generator", () => {
     const fake = fakeDoor((_, times) =>
       times > 1 ? Response.json({ hit: true, id, answer: "a" }) : undefined,
     );
-    const report = await runLoad({ questions: one, baseUrl: fake.url, ratePerSecond: 100, count: 3 });
+    const report = await runLoad({ questions: one, baseUrl: fake.url, arrivals: even(100), count: 3 });
     expect(report).toMatchObject({ asked: 3, distinct: 1, queued: 1, hits: 2, answered: 1, unaccounted: [] });
   });
 
@@ -148,7 +162,7 @@ describe("the load generator", () => {
     const fake = fakeDoor((_, times) =>
       times === 1 ? new Response(null, { status: 503, headers: { "retry-after": "0.05" } }) : undefined,
     );
-    const report = await runLoad({ questions, baseUrl: fake.url, ratePerSecond: 400, count: 10 });
+    const report = await runLoad({ questions, baseUrl: fake.url, arrivals: even(400), count: 10 });
     expect(report).toMatchObject({ asked: 10, queued: 10, resent: 10, answered: 10, unaccounted: [] });
     expect(fake.posts).toHaveLength(20);
   });
@@ -158,7 +172,7 @@ describe("the load generator", () => {
     const report = await runLoad({
       questions,
       baseUrl: fake.url,
-      ratePerSecond: 400,
+      arrivals: even(400),
       count: 5,
       stallMs: 700,
     });
@@ -174,7 +188,7 @@ describe("the load generator", () => {
     const report = await runLoad({
       questions,
       baseUrl: fake.url,
-      ratePerSecond: 400,
+      arrivals: even(400),
       count: 3,
       stallMs: 1_000,
     });
@@ -184,7 +198,7 @@ describe("the load generator", () => {
 
   test("a refused question is counted with its reason, and exits with 1", async () => {
     const fake = fakeDoor((title) => (title === "Question 0?" ? problem() : undefined));
-    const report = await runLoad({ questions, baseUrl: fake.url, ratePerSecond: 400, count: 3 });
+    const report = await runLoad({ questions, baseUrl: fake.url, arrivals: even(400), count: 3 });
     expect(report.refused).toBe(1);
     expect(report.reasons).toEqual({ "refused, 400: title: too long": 1 });
     expect(exitCodeOf(report)).toBe(1);
@@ -196,7 +210,7 @@ describe("the load generator", () => {
     const report = await runLoad({
       questions,
       baseUrl: fake.url,
-      ratePerSecond: 400,
+      arrivals: even(400),
       count: 5,
       signal: stop.signal,
       progressEveryMs: 20,
@@ -216,7 +230,7 @@ test.each([
   const ledger = new Ledger();
   ledger.noteQueued("a", 1_000);
   ledger.noteEnded("a", { state: "done", seenMs: 2_000, storedMs });
-  expect(ledger.report(1, 0).latencyMs).toEqual({ p50: tookMs, p95: tookMs, p99: tookMs });
+  expect(ledger.report({ asks: [], tookMs: 0 }).latencyMs).toEqual({ p50: tookMs, p95: tookMs, p99: tookMs });
 });
 
 describe("the command", () => {

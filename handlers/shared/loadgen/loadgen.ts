@@ -6,21 +6,24 @@
  */
 import { pause, systemClock, type Clock } from "cauce";
 import type { DatasetQuestion } from "../questions/dataset.ts";
+import type { Arrivals } from "./arrivals.ts";
 import { ask, type Fetch } from "./door.ts";
 import { follow } from "./follow.ts";
 import { Ledger, type LoadReport } from "./ledger.ts";
 import { planAsks, type PlannedAsk } from "./plan.ts";
+import type { Popularity } from "./popularity.ts";
+import { watch } from "./progress.ts";
 import type { Run } from "./run.ts";
 
 export interface LoadOptions {
   readonly questions: readonly DatasetQuestion[];
   /** Such as "http://127.0.0.1:8000". */
   readonly baseUrl: string;
-  readonly ratePerSecond: number;
-  /** How many asks. Default one for each question. */
+  readonly arrivals: Arrivals;
+  /** Default no repeats until the questions run out. */
+  readonly popularity?: Popularity;
+  /** How many asks, at most what a ramp has room for. Default one for each question. */
   readonly count?: number;
-  /** Share of asks that repeat an earlier question, 0 to 1. Default 0. */
-  readonly repeatShare?: number;
   /** Default 1. */
   readonly seed?: number;
   /** Gives up when this long nothing was acknowledged and nothing ended. Default 300,000. */
@@ -30,6 +33,8 @@ export interface LoadOptions {
   /** Called about every `progressEveryMs` (default 1,000) with one line. */
   readonly onProgress?: (line: string) => void;
   readonly progressEveryMs?: number;
+  /** Asks the door's metrics with each sample. Default false. */
+  readonly depths?: boolean;
   readonly clock?: Clock;
   readonly fetch?: Fetch;
   /** Stops asking and following; what is open is then unaccounted for. */
@@ -41,9 +46,8 @@ const MOST_SENDS_IN_FLIGHT = 1_000;
 
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   const { questions, clock = systemClock, stallMs = 300_000 } = options;
-  const count = options.count ?? questions.length;
-  const { ratePerSecond, repeatShare = 0, seed = 1 } = options;
-  const asks = planAsks({ questions: questions.length, count, ratePerSecond, repeatShare, seed });
+  const { arrivals, popularity = NO_REPEATS, seed = 1, count = questions.length } = options;
+  const asks = planAsks({ questions: questions.length, count, arrivals, popularity, seed });
   const door = {
     baseUrl: options.baseUrl.replace(/\/+$/, ""),
     fetch: options.fetch ?? fetch,
@@ -51,35 +55,47 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   };
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const startMs = clock.nowMs();
   const run: Run = {
-    ledger: new Ledger(),
+    ledger: new Ledger(startMs),
     clock,
     door,
     signal,
     stallMs,
-    startMs: clock.nowMs(),
+    startMs,
+    sending: new Set(),
     startTick: clock.monotonicMs(),
     movedTick: clock.monotonicMs(),
   };
-  const showing = show(run, count, options);
+  const watching = watch(run, {
+    count: asks.length,
+    everyMs: options.progressEveryMs ?? 1_000,
+    show: options.onProgress,
+    depths: options.depths ?? false,
+  });
   const sending = send(run, asks, questions);
   const following = follow(run, sending);
   try {
     await Promise.all([sending, following]);
   } finally {
     stop.abort();
-    await showing;
   }
-  const distinct = new Set(asks.map(({ question }) => question)).size;
-  return run.ledger.report(distinct, Math.round(clock.monotonicMs() - run.startTick));
+  return run.ledger.report({
+    asks,
+    samples: await watching,
+    tookMs: Math.round(clock.monotonicMs() - run.startTick),
+    ...(arrivals.kind === "ramp" ? { steps: arrivals.steps } : {}),
+  });
 }
+
+const NO_REPEATS: Popularity = { kind: "repeats", share: 0 };
 
 async function send(
   run: Run,
   asks: readonly PlannedAsk[],
   questions: readonly DatasetQuestion[],
 ): Promise<void> {
-  const inFlight = new Set<Promise<void>>();
+  const { sending: inFlight } = run;
   for (const planned of asks) {
     const question = questions[planned.question];
     if (question === undefined) continue;
@@ -111,21 +127,4 @@ async function sendOne(run: Run, question: DatasetQuestion, intendedMs: number):
     await pause(clock, asked.afterMs, run.signal);
   }
   ledger.noteLost(question.title, why);
-}
-
-async function show(
-  run: Run,
-  count: number,
-  { onProgress, progressEveryMs = 1_000 }: LoadOptions,
-): Promise<void> {
-  if (onProgress === undefined) return;
-  while (!run.signal.aborted) {
-    await pause(run.clock, progressEveryMs, run.signal);
-    const { ledger } = run;
-    const seconds = Math.round((run.clock.monotonicMs() - run.startTick) / 1_000);
-    onProgress(
-      `${String(seconds).padStart(4)} s  asked ${ledger.asked}/${count}  queued ${ledger.queued}  hits ${ledger.hits}  ` +
-        `answered ${ledger.count("done")}  failed ${ledger.count("failed")}  waiting ${ledger.open}`,
-    );
-  }
 }

@@ -1,41 +1,39 @@
 /**
  * Who is asked what and when: decided before the first question is sent.
  *
- * In: how many questions there are, how many asks, rate, share of repeats, seed. Out: asks in order of time, the same for
+ * In: how many questions there are, how many asks, arrivals, popularity, seed. Out: asks in order of time, the same for
  * the same input. Never here: sending, clocks.
  */
+import { arrivalsOf, type Arrivals } from "./arrivals.ts";
+import { askedQuestions, type Popularity } from "./popularity.ts";
 
 export interface PlanOptions {
   /** How many different questions there are to ask. At least 1. */
   readonly questions: number;
   readonly count: number;
-  readonly ratePerSecond: number;
-  /** Share of asks, 0 to 1, that repeat a question asked before. When the questions run out, all asks do. */
-  readonly repeatShare: number;
+  readonly arrivals: Arrivals;
+  readonly popularity: Popularity;
   readonly seed: number;
 }
 
 export interface PlannedAsk {
   /** Index of the question. */
   readonly question: number;
-  /** When it should be sent, in milliseconds from the start. The rate is even: no burst, no wait for answers. */
+  /** When it should be sent, in ms from the start, whatever answers do. */
   readonly intendedMs: number;
 }
 
 export function planAsks({
   questions,
   count,
-  ratePerSecond,
-  repeatShare,
+  arrivals,
+  popularity,
   seed,
 }: PlanOptions): readonly PlannedAsk[] {
-  const random = randomFrom(seed);
-  let fresh = 0;
-  return Array.from({ length: count }, (_, index) => {
-    const repeat = fresh > 0 && (fresh >= questions || random() < repeatShare);
-    const question = repeat ? Math.floor(random() * fresh) : fresh++;
-    return { question, intendedMs: (index * 1_000) / ratePerSecond };
-  });
+  // Chance of their own: the same questions are asked however they arrive.
+  const times = arrivalsOf(arrivals, count, randomFrom(seed ^ 0x5bd1e995));
+  const asked = askedQuestions(popularity, { questions, count: times.length, random: randomFrom(seed) });
+  return times.map((intendedMs, index) => ({ intendedMs, question: asked[index] ?? 0 }));
 }
 
 /** Mulberry32: small, even enough for choosing, the same on every host. */

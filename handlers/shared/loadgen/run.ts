@@ -13,6 +13,8 @@ export interface Run {
   readonly door: DoorOptions;
   readonly signal: AbortSignal;
   readonly stallMs: number;
+  /** Sends that are not acknowledged yet. */
+  readonly sending: Set<Promise<void>>;
   /** Start, by the wall clock and by the monotonic one. */
   readonly startMs: number;
   readonly startTick: number;

@@ -11,6 +11,7 @@ import { tokens } from "../../text/tokens.ts";
 import { questionIn } from "../prompt.ts";
 import type { ModelQuestion } from "../model.ts";
 import { answerOffline, badAnswer, type OfflineAnswer } from "./answer.ts";
+import type { Pace, PaceOf } from "./pace.ts";
 import { faultResponse } from "./fault-response.ts";
 import { parseScript, planOf, replyTo, type FaultRates, type ScriptEntry } from "./script.ts";
 
@@ -31,6 +32,8 @@ export interface OfflineModelOptions {
   readonly recorded?: RecordedAnswers;
   /** How long every answer takes. Default 0. */
   readonly latencyMs?: number;
+  /** Latency and usage as in a recorded trace, instead of `latencyMs` and counted words. */
+  readonly pace?: PaceOf;
   /** How long `slow` takes when its directive does not say. Default 3,000. */
   readonly slowMs?: number;
   /** The Retry-After of `rate_limit` and `overloaded` when their directive does not say. Default 1,000. */
@@ -95,7 +98,9 @@ export function offlineModel(options: OfflineModelOptions = {}): (request: Reque
       if (reply.kind === "timeout") await pause(clock, LONGEST_HANG_MS, request.signal);
       const fault = faultResponse(reply, { retryAfterMs, draw: `${question.title}\u001f${attempt}` });
       if (fault !== undefined) return fault;
-      await pause(clock, reply.kind === "slow" ? (reply.delayMs ?? slowMs) : latencyMs, request.signal);
+      const pace = options.pace?.(await questionId(question), attempt);
+      const usualMs = pace?.delayMs ?? latencyMs;
+      await pause(clock, reply.kind === "slow" ? (reply.delayMs ?? slowMs) : usualMs, request.signal);
       const answer =
         reply.kind === "bad_answer"
           ? { text: badAnswer(question), source: "bad_answer" as const }
@@ -103,7 +108,7 @@ export function offlineModel(options: OfflineModelOptions = {}): (request: Reque
               attempt,
               ...(options.recorded && { recorded: options.recorded }),
             });
-      return completion(question, answer, attempt, clock.nowMs());
+      return completion(question, answer, attempt, clock.nowMs(), pace);
     } catch (thrown) {
       return refusal(thrown);
     }
@@ -127,9 +132,10 @@ function completion(
   answer: { readonly text: string; readonly source: OfflineAnswer["source"] | "bad_answer" },
   attempt: number,
   nowMs: number,
+  pace: Pace | undefined,
 ): Response {
-  const prompt_tokens = tokens(`${question.title} ${question.content}`).length;
-  const completion_tokens = tokens(answer.text).length;
+  const prompt_tokens = pace?.promptTokens ?? tokens(`${question.title} ${question.content}`).length;
+  const completion_tokens = pace?.completionTokens ?? tokens(answer.text).length;
   return Response.json({
     id: `offline-${nowMs}-${attempt}`,
     object: "chat.completion",
