@@ -8,10 +8,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { CauceError, pause, systemClock } from "cauce";
+import { systemClock } from "cauce";
 import type { CommandOptions } from "cauce/run";
 import { runLoad } from "../../handlers/shared/loadgen/loadgen.ts";
 import { exitCodeOf, tableOf } from "../../handlers/shared/loadgen/table.ts";
+import { onInterrupt, untilReady } from "../load/ready.ts";
 import { makeFaults } from "./faults.ts";
 import { chooseQuestions, FILES } from "./questions.ts";
 import { describe, readBooks, reconcile } from "./reconcile.ts";
@@ -23,8 +24,6 @@ FOLDER holds ${FILES.join(", ")}. --logs keeps what the workers wrote.
 `;
 const STALL_MS = 120_000;
 const PROGRESS_EVERY_MS = 5_000;
-const READY_WITHIN_MS = 60_000;
-const LOOK_EVERY_MS = 200;
 const FAULTS_WANTED = 2;
 
 export default async function demoReal(options: CommandOptions): Promise<number> {
@@ -48,7 +47,7 @@ export default async function demoReal(options: CommandOptions): Promise<number>
     say,
   });
   try {
-    await untilReady(stack, interrupt);
+    await untilReady(stack.url, interrupt);
     say(`asking at ${wanted.rate}/s; 20 % of the model's answers are 429, 5 % time out, 2 % are garbage`);
     const faults = makeFaults({
       stack,
@@ -104,29 +103,4 @@ function keepLogs({ workers }: Stack, folder: string): void {
   mkdirSync(folder, { recursive: true });
   for (const worker of workers)
     writeFileSync(join(folder, `${worker.name.replaceAll(" ", "-")}.log`), worker.output());
-}
-
-/** @throws CauceError `unavailable` when the door is not ready in time. */
-async function untilReady({ url }: Stack, signal: AbortSignal): Promise<void> {
-  const giveUpMs = systemClock.monotonicMs() + READY_WITHIN_MS;
-  while (!signal.aborted) {
-    const ready = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_WITHIN_MS) });
-    if (ready.ok) return;
-    if (systemClock.monotonicMs() > giveUpMs) {
-      throw new CauceError("unavailable", `the door is not ready: ${await ready.text()}`);
-    }
-    await pause(systemClock, LOOK_EVERY_MS, signal);
-  }
-}
-
-/** The first signal ends the demonstration in order; the second one at once (the pipes then end the rest). */
-function onInterrupt(): AbortSignal {
-  const interrupt = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => {
-      if (interrupt.signal.aborted) process.exit(130);
-      interrupt.abort();
-    });
-  }
-  return interrupt.signal;
 }

@@ -40,6 +40,8 @@ export interface StackOptions {
   /** A file of recorded answers that the offline model repeats. */
   readonly answers: string;
   readonly say: (line: string) => void;
+  /** Settings of the workers beside these and instead of those of the demonstration; "" unsets one. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** One has the door; every other part runs in two processes, so that one of them may die. */
@@ -95,6 +97,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       OFFLINE_ANSWERS: options.answers,
       OFFLINE_FAULTS: FAULTS,
       ...WAITS,
+      ...options.environment,
     };
     const workers = await Promise.all(
       WORKERS.map((worker) =>

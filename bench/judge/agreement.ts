@@ -54,17 +54,19 @@ function draw(verdicts: readonly Verdict[], rounds: number): readonly (readonly 
 
 /** The chance that a right answer is rated above a wrong one; equal ratings count half. */
 export function auc(verdicts: readonly Verdict[]): number {
-  const sorted = verdicts.toSorted((left, right) => left.accuracy - right.accuracy);
-  let rankSum = 0;
-  for (let start = 0; start < sorted.length;) {
-    let end = start;
-    while (end < sorted.length && sorted[end]?.accuracy === sorted[start]?.accuracy) end++;
-    const rights = sorted.slice(start, end).filter(({ right }) => right).length;
-    rankSum += rights * ((start + 1 + end) / 2);
-    start = end;
+  const counts = new Map<number, { right: number; wrong: number }>();
+  for (const { accuracy: rated, right } of verdicts) {
+    const count = counts.get(rated) ?? { right: 0, wrong: 0 };
+    count[right ? "right" : "wrong"]++;
+    counts.set(rated, count);
   }
-  const rights = verdicts.filter(({ right }) => right).length;
-  return (rankSum - (rights * (rights + 1)) / 2) / (rights * (verdicts.length - rights));
+  let [won, rights, wrongs] = [0, 0, 0];
+  for (const [, { right, wrong }] of [...counts].toSorted(([left], [other]) => left - other)) {
+    won += right * (wrongs + wrong / 2);
+    rights += right;
+    wrongs += wrong;
+  }
+  return won / (rights * wrongs);
 }
 
 export function accuracy(verdicts: readonly Verdict[]): number {
@@ -80,7 +82,9 @@ export function kappa(verdicts: readonly Verdict[]): number {
 }
 
 export function shareOf(verdicts: readonly Verdict[], holds: (verdict: Verdict) => boolean): number {
-  return verdicts.filter(holds).length / verdicts.length;
+  let count = 0;
+  for (const verdict of verdicts) if (holds(verdict)) count++;
+  return count / verdicts.length;
 }
 
 function thousandths(value: number): number {
