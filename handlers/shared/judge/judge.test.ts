@@ -51,6 +51,7 @@ describe("the offline judge", () => {
     ["which band is it", "The Who", "It is The Who."],
     ["which planet is it", "Neptune (planet)/8th planet/♆/Neptuno", "It is Neptune."],
     ["which letter", "O/O (letter)/ℴ", "The letter is O."],
+    ["which law is it", "No Child Left Behind", "It is No Child Left Behind."],
     ["how many teams", "36.0", "There are 36 teams."],
     ["is he afraid", "True/True (song)/TRUE", "Yes, he is."],
     ["is water wet", "Yes", "Yes, it is."],

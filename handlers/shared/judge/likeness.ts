@@ -86,7 +86,7 @@ function compare(alias: string, gold: readonly string[], said: Said, unknown: nu
     numbers.length === 0 ? 0 : 1 - mean(numbers),
     numbers.length === 0 ? 0 : mean(numbers),
     unknown,
-    exact === 1 && denied(gold, said.words) ? 1 : 0,
+    exact === 1 && !deniesItself(alias) && denied(gold, said.words) ? 1 : 0,
     foreign.length === 0 ? exact : foreign.filter((root) => goldStems.has(root)).length / foreign.length,
     said.words.length === 0 ? 1 : first / said.words.length,
     length,
@@ -139,6 +139,11 @@ function isRun(gold: readonly string[], stems: readonly string[], said: Said): b
 
 function isRunOf(run: readonly string[], list: readonly string[]): boolean {
   return list.some((_, start) => run.every((token, index) => list[start + index] === token));
+}
+
+/** "No Child Left Behind": an answer with a denial in it is then no denial of the reference. */
+function deniesItself(alias: string): boolean {
+  return tokens(alias).some((word) => DENIALS.has(word));
 }
 
 /** "not Paris", "no fue en París": a denial within the three words before every mention. */
