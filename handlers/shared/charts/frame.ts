@@ -9,7 +9,7 @@ import { DASHES, chartStyle } from "./style.ts";
 export const WIDTH = 720;
 export const HEIGHT = 310;
 /** Where the data is drawn, in pixels. */
-export const PLOT = { left: 64, right: WIDTH - 16, top: 68, bottom: HEIGHT - 44 } as const;
+export const PLOT = { left: 64, right: WIDTH - 28, top: 68, bottom: HEIGHT - 44 } as const;
 
 export interface FrameOptions {
   readonly title: string;
@@ -37,7 +37,7 @@ export function frame(options: FrameOptions, body: string): string {
     legend(options) +
     body +
     text(PLOT.right, HEIGHT - 8, xLabel, "end", "soft") +
-    `<text class="soft" x="14" y="${PLOT.top - 8}">${escape(yLabel)}</text></svg>`
+    `<text class="soft" x="14" y="${PLOT.top - 14}">${escape(yLabel)}</text></svg>`
   );
 }
 

@@ -151,7 +151,7 @@ function retries({ samples }: LoadReport): Drawn {
     description:
       "Three rising lines: sends that were repeated because the door said later or could not be reached, waits of questions for another try as they were seen, and questions that failed.",
     xLabel: "seconds from the start",
-    yLabel: "so many",
+    yLabel: "count",
     series: [line("sent again", "resent"), line("waits for a retry", "waits"), line("failed", "failed")],
   };
 }

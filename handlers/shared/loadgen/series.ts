@@ -38,7 +38,10 @@ export interface StepReport extends Stretch {
   readonly keptUp: boolean;
 }
 
-const SHARES = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 1] as const;
+const SHARES = [
+  0, 0.1, 0.25, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.9925,
+  0.995, 0.9975, 0.999, 0.9995, 0.9999, 0.99999, 1,
+] as const;
 const MOST_STRETCHES = 240;
 const SHORTEST_STRETCH_MS = 1_000;
 
