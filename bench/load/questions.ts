@@ -37,5 +37,8 @@ export async function differentQuestions(folder: string, count: number): Promise
 /** Those too whose labels are improper: nobody reads labels here. */
 async function everyEvounaQuestion(path: string): Promise<readonly DatasetQuestion[]> {
   const rows = JSON.parse(await readFile(path, "utf8")) as readonly Readonly<Record<string, unknown>>[];
-  return parseDataset(JSON.stringify(rows.map((row) => ({ ...row, improper: false }))), path).questions;
+  const proper = rows
+    .filter(({ golden_answer }) => typeof golden_answer === "string" && golden_answer.trim() !== "")
+    .map((row) => ({ ...row, improper: false }));
+  return parseDataset(JSON.stringify(proper), path).questions;
 }
