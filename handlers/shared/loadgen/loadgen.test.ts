@@ -6,6 +6,7 @@ import { questionId } from "../questions/identity.ts";
 import { loadgenCommand } from "./command.ts";
 import { Ledger } from "./ledger.ts";
 import { runLoad } from "./loadgen.ts";
+import type { LoadResult } from "./result.ts";
 import { planAsks, type PlanOptions } from "./plan.ts";
 import { exitCodeOf, tableOf } from "./table.ts";
 
@@ -61,11 +62,21 @@ function fakeDoor(twist: Twist = () => undefined): Fake {
         });
       },
     },
-    fetch: () => new Response(null, { status: 404 }),
+    fetch: ({ url }) =>
+      url.endsWith("/metrics") ? new Response(METRICS) : new Response(null, { status: 404 }),
   });
   servers.push(server);
   return { url: `http://127.0.0.1:${server.port}`, ...fake };
 }
+
+const METRICS = [
+  "# TYPE cauce_consumer_lag gauge",
+  'cauce_consumer_lag{handler="a",topic="t",partition="0"} 3',
+  'cauce_consumer_lag{handler="a",topic="t",partition="1"} 4',
+  'cauce_schedule_waiting{topic="t"} 5',
+  'cauce_schedule_due{topic="t"} 1',
+  "cauce_other 100",
+].join("\n");
 
 const busy = () => new Response(null, { status: 503, headers: { "retry-after": "60" } });
 const problem = () => Response.json({ title: "Bad Request", detail: "title: too long" }, { status: 400 });
@@ -204,6 +215,30 @@ describe("the load generator", () => {
     expect(exitCodeOf(report)).toBe(1);
   });
 
+  test("takes samples of what waits, the door's own figures among them", async () => {
+    const fake = fakeDoor();
+    const options = { questions, baseUrl: fake.url, arrivals: even(400), count: 20, progressEveryMs: 20 };
+    const { samples } = await runLoad({ ...options, depths: true });
+    expect(samples.length).toBeGreaterThan(3);
+    expect(samples[0]?.depth).toEqual({ lag: 7, scheduled: 6 });
+    expect(Math.max(...samples.map(({ open }) => open))).toBeGreaterThan(0);
+    expect(samples.at(-1)).toMatchObject({ asked: 20, open: 0, sending: 0, answered: 20 });
+    const silent = await runLoad({ ...options, baseUrl: fake.url, depths: false });
+    expect(silent.samples[0]?.depth).toBeUndefined();
+  });
+
+  test("tells each step of a ramp", async () => {
+    const fake = fakeDoor();
+    const steps = [50, 100].map((ratePerSecond) => ({ ratePerSecond, forMs: 200 }));
+    const arrivals = { kind: "ramp", spacing: "even", steps } as const;
+    const report = await runLoad({ questions, baseUrl: fake.url, arrivals, count: 1_000 });
+    expect(report.steps.map(({ asked, answered }) => [asked, answered])).toEqual([
+      [10, 10],
+      [20, 20],
+    ]);
+    expect(report.kneePerSecond).toBeDefined();
+  });
+
   test("stops when told, and says what it left open", async () => {
     const fake = fakeDoor(() => "lost");
     const stop = new AbortController();
@@ -252,7 +287,50 @@ describe("the command", () => {
     }
   });
 
+  test("plays a trace faster, and leaves the result as JSON and as a page", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "cauce-loadgen-"));
+    try {
+      const [path, trace, json, html] = ["q.json", "t.csv", "r.json", "r.html"].map((name) =>
+        join(folder, name),
+      ) as [string, string, string, string];
+      await Bun.write(path, JSON.stringify(questions));
+      const at = (second: number) => `2023-11-16 18:15:4${second}.5000000,100,20`;
+      await Bun.write(trace, ["TIMESTAMP,ContextTokens,GeneratedTokens", at(6), at(7), at(9)].join("\n"));
+      const fake = fakeDoor();
+      const output = collect();
+      const args = [
+        path,
+        "--trace",
+        trace,
+        "--speed",
+        "20",
+        "--count",
+        "3",
+        "--zipf",
+        "1",
+        "--url",
+        fake.url,
+      ];
+      expect(await loadgenCommand([...args, "--json", json, "--html", html], output)).toBe(0);
+      const gaps = fake.sent.slice(1).map((sentAt, index) => sentAt - (fake.sent[index] ?? 0));
+      expect(gaps[0]).toBeGreaterThan(40);
+      expect(gaps[1]).toBeGreaterThan(80);
+      const result = (await Bun.file(json).json()) as LoadResult;
+      expect(result).toMatchObject({ format: "cauce-load-1", report: { asked: 3 } });
+      expect(result.options).toMatchObject({ files: "q.json", trace: "t.csv", zipf: "1", speed: "20" });
+      expect(await Bun.file(html).text()).toStartWith("<!doctype html>");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   test.each([
+    [["x.json", "--ramp", "50:400"], "--ramp 50:400"],
+    [["x.json", "--ramp", "400:50:50"], "--ramp 400:50:50"],
+    [["x.json", "--ramp", "1:2:1", "--trace", "t.csv"], "--trace and --ramp"],
+    [["x.json", "--arrivals", "bursts"], "--arrivals bursts"],
+    [["x.json", "--zipf", "-1"], "--zipf"],
+    [["x.json", "--speed", "0"], "--speed 0"],
     [[], "needs a file"],
     [["x.json", "--rate", "fast"], "--rate fast"],
     [["x.json", "--repeat", "2"], "--repeat 2"],
