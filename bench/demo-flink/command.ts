@@ -61,7 +61,7 @@ export default async function demoFlink(options: CommandOptions): Promise<number
     const load = runLoad({
       questions,
       baseUrl: stack.url,
-      ratePerSecond: rate,
+      arrivals: { kind: "even", ratePerSecond: rate },
       stallMs: STALL_MS,
       onProgress: (line) => say(line.trimStart()),
       progressEveryMs: PROGRESS_EVERY_MS,
