@@ -65,6 +65,7 @@ export interface Stage {
 }
 
 const PAIRS = 7;
+const KNOWN_EVERY_MS = 20;
 const QUICK_PAIRS = 3;
 export const PARTITIONS = 4;
 
@@ -106,6 +107,8 @@ export async function openStage({ brokers, quick, say }: StageOptions): Promise<
       const name = `bench-${process.pid}-${++topics}`;
       const [answer] = await admin.createTopics([{ name, partitions }]);
       if (answer?.err !== 0) throw new Error(`no topic ${name}: ${answer?.detail}`);
+      // The controller answers before the broker knows. A consumer that subscribes in between looks again after minutes.
+      while ((await admin.describeTopics([name]))[0]?.err !== 0) await Bun.sleep(KNOWN_EVERY_MS);
       return name;
     },
     async dropTopics(...names) {
