@@ -115,6 +115,7 @@ function lineOf(wanted: Wanted, exponent: number, report: LoadReport, generation
     pass: value >= LEAST_OF_IDEAL * Math.max(ideal, drawn) && exitCodeOf(report) === 0,
     hits: report.hits,
     joined: report.joined,
+    reasons: report.reasons,
     ...generations,
     p50_ms: report.latencyMs?.p50,
     p99_ms: report.latencyMs?.p99,
