@@ -6,9 +6,11 @@
  */
 import { RetryAfter, Unavailable } from "cauce";
 import { failed, generated, requests, validated } from "../schema/topics.ts";
-import { handler } from "./shared/deps.ts";
+import { handler, type Deps } from "./shared/deps.ts";
 import { passes } from "./shared/judge/rubric.ts";
+import type { Judged, Judgement } from "./shared/judge/judge.ts";
 import { ModelError, Overloaded, RateLimited } from "./shared/model/model.ts";
+import { payOnce } from "./shared/model/pay-once.ts";
 import { ageOf, bestFrom, betterOf, endingOf, requestIn } from "./shared/flow/stages.ts";
 
 export default handler({
@@ -22,16 +24,21 @@ export default handler({
   async handle({ value, bornAt, deferrals }, { deps, out, signal }) {
     const { limits } = deps;
     const { title, content, best_answer, answer } = value;
-    const scored = await deps.judge
-      .score({ title, content, best_answer, answer }, signal)
-      .catch((thrown: unknown) => steer(thrown, deferrals, limits));
-    const { score, rubric, judge } = scored;
+    const scored = await scoreOnce(value, { title, content, best_answer, answer }, { deps, signal }).catch(
+      (thrown: unknown) => steer(thrown, deferrals, limits),
+    );
+    const { score, rubric, judge, rubric_hash } = scored;
     const request = { ...requestIn(value), scores: [...(value.scores ?? []), score] };
 
     if (passes(scored, limits.regenThreshold)) {
       const { model, usage } = value;
-      const result = { answer, model, score, rubric: { ...rubric }, judge, below_threshold: false };
-      return out.validated({ ...request, ...result, ...(usage === undefined ? {} : { usage }) });
+      const result = { answer, model, score, rubric: { ...rubric }, judge, rubric_hash };
+      return out.validated({
+        ...request,
+        ...result,
+        below_threshold: false,
+        ...(usage === undefined ? {} : { usage }),
+      });
     }
     const candidate = bestFrom(value, scored);
     const best = betterOf(value.best, candidate);
@@ -44,6 +51,41 @@ export default handler({
     return ending.to === "validated" ? out.validated(ending.value) : out.failed(ending.value);
   },
 });
+
+/** A judge that is a model is paid once for each answer, as the model is; an answer that somebody put there is another one. */
+async function scoreOnce(
+  { id, round, attempts }: { readonly id: string; readonly round: number; readonly attempts: number },
+  judged: Judged,
+  { deps, signal }: { readonly deps: Deps; readonly signal: AbortSignal },
+): Promise<Judgement> {
+  const { judge, calls } = deps;
+  const { model } = judge;
+  if (model === undefined) return judge.score(judged, signal);
+  const call = { id, round, attempt: attempts, purpose: "judge", model, prompt_version: judge.name } as const;
+  const answer_hash = await hashOf(judged.answer);
+  const known = await payOnce({
+    calls,
+    call,
+    signal,
+    ask: async () => ({ ...(await judge.score(judged, signal)), answer_hash }),
+    write: (judgement) => ({
+      judgement,
+      model,
+      usage: judgement.usage ?? { prompt_tokens: 0, completion_tokens: 0 },
+    }),
+    // Written by this very code.
+    read: ({ judgement }) => judgement as unknown as Judgement & { readonly answer_hash: string },
+    // The same answer is judged again: no failure of a judge is an end.
+    ends: () => false,
+  });
+  return known.answer_hash === answer_hash ? known : judge.score(judged, signal);
+}
+
+/** First 32 hex digits of SHA-256. */
+async function hashOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return new Uint8Array(digest).toHex().slice(0, 32);
+}
 
 /** A judge that is a model fails as models do. The answer is there already: only its scoring has to wait. */
 function steer(

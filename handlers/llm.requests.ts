@@ -2,12 +2,15 @@
  * Asks the model.
  *
  * In: a question, perhaps with the best answer so far and what was wrong with it. Out: `llm.generated` with the answer,
- * or `llm.errors` with the kind of failure. Never here: waiting, scoring, `best_answer` shown to the model.
+ * or `llm.errors` with the kind of failure; either is written down before it is sent on, so that a repeat asks nobody.
+ * Never here: waiting, scoring, `best_answer` shown to the model.
  */
 import { Unavailable } from "cauce";
 import { errors, generated, requests } from "../schema/topics.ts";
-import { handler } from "./shared/deps.ts";
-import { BadOutput, ModelError } from "./shared/model/model.ts";
+import { handler, type Deps } from "./shared/deps.ts";
+import { BadOutput, ModelError, type ModelQuestion } from "./shared/model/model.ts";
+import { payOnce } from "./shared/model/pay-once.ts";
+import { PROMPT_VERSION } from "./shared/model/prompt.ts";
 import { requestIn } from "./shared/flow/stages.ts";
 
 /** In UTF-16 units: question, best and new answer together stay below Kafka's usual limit of 1 MB. */
@@ -32,14 +35,12 @@ export default handler({
       ...(feedback === undefined ? {} : { feedback }),
       ...(best === undefined ? {} : { previous: best.answer }),
     };
+    const attempts = request.attempts + 1;
     try {
-      const { answer, model, usage } = await deps.model.answer(asked, signal);
-      if (answer.length > LONGEST_ANSWER) {
-        throw new BadOutput(`the answer has ${answer.length} characters, more than ${LONGEST_ANSWER}`);
-      }
+      const { answer, model, usage } = await answerOnce({ ...request, attempts }, asked, { deps, signal });
       return out.generated({
         ...request,
-        attempts: request.attempts + 1,
+        attempts,
         answer,
         model,
         usage: { ...usage },
@@ -52,7 +53,7 @@ export default handler({
       const wait = "retryAfterMs" in thrown ? thrown.retryAfterMs : undefined;
       return out.errors({
         ...request,
-        attempts: request.attempts + (error_type === "rate_limit" ? 0 : 1),
+        attempts: error_type === "rate_limit" ? request.attempts : attempts,
         error_type,
         message,
         ...(typeof wait === "number" ? { retry_after_ms: wait } : {}),
@@ -60,3 +61,33 @@ export default handler({
     }
   },
 });
+
+/** One attempt, one call: whoever has made it before is not asked again. */
+function answerOnce(
+  { id, round, attempts }: { readonly id: string; readonly round: number; readonly attempts: number },
+  asked: ModelQuestion,
+  { deps, signal }: { readonly deps: Deps; readonly signal: AbortSignal },
+) {
+  return payOnce({
+    calls: deps.calls,
+    call: {
+      id,
+      round,
+      attempt: attempts,
+      purpose: "answer",
+      model: deps.model.name,
+      prompt_version: PROMPT_VERSION,
+    },
+    signal,
+    async ask() {
+      const answered = await deps.model.answer(asked, signal);
+      const { length } = answered.answer;
+      if (length <= LONGEST_ANSWER) return answered;
+      throw new BadOutput(`the answer has ${length} characters, more than ${LONGEST_ANSWER}`, answered.usage);
+    },
+    write: ({ answer, model, usage }) => ({ answer, model, usage }),
+    read: ({ answer = "", model, usage }) => ({ answer, model, usage }),
+    // A rate limit and a wrong key spend no attempt, so the same attempt asks again.
+    ends: ({ error_type }) => error_type !== "rate_limit" && error_type !== "authentication",
+  });
+}

@@ -14,6 +14,8 @@ import {
   integer,
   jsonb,
   pgTable,
+  pgView,
+  primaryKey,
   text,
   timestamp,
   uniqueIndex,
@@ -91,6 +93,8 @@ export const responseEvent = pgTable(
     model: text("model").notNull(),
     /** Who scored it; says so when it was the offline judge. */
     judge: text("judge").notNull(),
+    /** Of the rubric and prompt by which it was scored: two scores with the same one are comparable. */
+    rubric_hash: text("rubric_hash"),
     usage: jsonb("usage").$type<Record<string, unknown>>(),
     /** Model calls that counted. */
     attempts: integer("attempts").notNull(),
@@ -139,3 +143,107 @@ export const referenceAnswer = pgTable(
   },
   (table) => [uniqueIndex("reference_answer_once").on(table.question_hash, table.best_answer_md5)],
 );
+
+/** What a call of a model was for. */
+export const CALL_PURPOSES = ["answer", "judge"] as const;
+export type CallPurpose = (typeof CALL_PURPOSES)[number];
+
+/**
+ * Every call of a model, once: a finished one is found again by whoever meets the same question, round and attempt, and is
+ * not paid twice. The rows are the books too: what was used, and what it cost.
+ */
+export const modelCall = pgTable(
+  "model_call",
+  {
+    question_hash: text("question_hash").notNull(),
+    round: integer("round").notNull(),
+    /** From 1: the attempt that this call is. */
+    attempt: integer("attempt").notNull(),
+    purpose: text("purpose", { enum: CALL_PURPOSES }).notNull(),
+    /** The model that was asked for. */
+    model: text("model").notNull(),
+    /** The name under which the provider answered. */
+    answered_by: text("answered_by"),
+    prompt_version: text("prompt_version").notNull(),
+    /** How often the model was asked: more than once only where a process died before the answer was written here. */
+    calls: integer("calls").notNull(),
+    /** Who asks now, and until when nobody else does. */
+    token: text("token").notNull(),
+    calling_until: moment("calling_until").notNull(),
+    started_at: moment("started_at").notNull().defaultNow(),
+    /** When it was over, well or not; null until then. */
+    finished_at: moment("finished_at"),
+    answer: text("answer"),
+    /** What a judge said, as the pipeline uses it. */
+    judgement: jsonb("judgement").$type<Record<string, unknown>>(),
+    /** What it failed with, for a failure that counts as an attempt. */
+    error_type: text("error_type"),
+    error: text("error"),
+    /** Tokens as the provider counted them. */
+    prompt_tokens: integer("prompt_tokens").notNull().default(0),
+    completion_tokens: integer("completion_tokens").notNull().default(0),
+    /** In the currency of the configured prices; null where there are none. */
+    price: doublePrecision("price"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.question_hash, table.round, table.attempt, table.purpose] }),
+    index("model_call_finished_at").on(table.finished_at),
+  ],
+);
+
+/** Per day (UTC), model and purpose. */
+export const costPerDay = pgView("cost_per_day", {
+  day: timestamp("day", { mode: "date" }),
+  model: text("model"),
+  purpose: text("purpose"),
+  calls: bigint("calls", { mode: "number" }),
+  failed: bigint("failed", { mode: "number" }),
+  prompt_tokens: bigint("prompt_tokens", { mode: "number" }),
+  completion_tokens: bigint("completion_tokens", { mode: "number" }),
+  price: doublePrecision("price"),
+}).as(sql`
+  select date_trunc('day', finished_at at time zone 'UTC') as day, model, purpose,
+         sum(calls)::bigint as calls, count(error_type) as failed,
+         sum(prompt_tokens)::bigint as prompt_tokens, sum(completion_tokens)::bigint as completion_tokens,
+         sum(price) as price
+    from model_call where finished_at is not null
+   group by 1, 2, 3`);
+
+/** Per model and purpose, over all time. */
+export const costPerModel = pgView("cost_per_model", {
+  model: text("model"),
+  purpose: text("purpose"),
+  calls: bigint("calls", { mode: "number" }),
+  failed: bigint("failed", { mode: "number" }),
+  /** Calls beyond the first of their attempt: what deaths of processes have cost. */
+  repeated: bigint("repeated", { mode: "number" }),
+  prompt_tokens: bigint("prompt_tokens", { mode: "number" }),
+  completion_tokens: bigint("completion_tokens", { mode: "number" }),
+  price: doublePrecision("price"),
+}).as(sql`
+  select model, purpose, sum(calls)::bigint as calls, count(error_type) as failed,
+         sum(greatest(calls - 1, 0))::bigint as repeated,
+         sum(prompt_tokens)::bigint as prompt_tokens, sum(completion_tokens)::bigint as completion_tokens,
+         sum(price) as price
+    from model_call group by 1, 2`);
+
+/** Per delivered answer: all that its round has used, failures, rejected answers and judging among it. */
+export const costPerAnswer = pgView("cost_per_answer", {
+  question_hash: text("question_hash"),
+  round: integer("round"),
+  model: text("model"),
+  accepted: boolean("accepted"),
+  score: doublePrecision("score"),
+  created_at: moment("created_at"),
+  calls: bigint("calls", { mode: "number" }),
+  prompt_tokens: bigint("prompt_tokens", { mode: "number" }),
+  completion_tokens: bigint("completion_tokens", { mode: "number" }),
+  price: doublePrecision("price"),
+}).as(sql`
+  select answered.question_hash, answered.round, answered.model, not answered.below_threshold as accepted,
+         answered.score, answered.created_at, coalesce(sum(used.calls), 0)::bigint as calls,
+         coalesce(sum(used.prompt_tokens), 0)::bigint as prompt_tokens,
+         coalesce(sum(used.completion_tokens), 0)::bigint as completion_tokens, sum(used.price) as price
+    from response_event answered
+    left join model_call used on used.question_hash = answered.question_hash and used.round = answered.round
+   group by answered.id`);

@@ -32,6 +32,7 @@ const BestSoFar = v.looseObject({
   /** Did it pass the accuracy gate? An answer that did beats any that did not. */
   gate_passed: v.optional(v.boolean()),
   judge: v.optional(v.string()),
+  rubric_hash: v.optional(v.string()),
   usage: v.optional(usage),
 });
 
@@ -78,6 +79,8 @@ const Validated = v.looseObject({
   rubric,
   below_threshold: v.boolean(),
   judge: v.optional(v.string()),
+  /** Of the rubric and prompt by which it was scored. */
+  rubric_hash: v.optional(v.string()),
 });
 
 const Failed = v.looseObject({

@@ -15,10 +15,13 @@ import { questionRoutes } from "./routes.ts";
 import { settings } from "./settings.ts";
 import { openDatabase, type Database } from "./storage/database.ts";
 import { migrateTables } from "./storage/migrate.ts";
+import { createModelCalls } from "./storage/model-calls.ts";
 import { createRepository } from "./storage/repository.ts";
 import { createViews } from "./storage/views.ts";
 
 const MIGRATE_AGAIN_MS = 1_000;
+/** How long after its deadline a model call may take to be written down before another process may make it again. */
+const LEASE_SPARE_MS = 2_000;
 
 export default application({
   name: "llm",
@@ -60,6 +63,10 @@ export default application({
     const deps: Deps = {
       model: asking.model,
       judge: asking.judge,
+      calls: createModelCalls(database, {
+        leaseMs: values.modelTimeoutMs + LEASE_SPARE_MS,
+        prices: asking.prices,
+      }),
       results: {
         async store(value) {
           const newest = await repository.storeResult(value);

@@ -15,6 +15,7 @@ import type { ScriptEntry } from "./model/offline/script.ts";
 import { OFFLINE_MODEL } from "./model/offline/server.ts";
 import { startOfflineModel } from "./model/offline/start.ts";
 import { openAiCompletions, openAiModel } from "./model/openai.ts";
+import type { Prices } from "./storage/model-calls.ts";
 import { readRecordedAnswers } from "./questions/recorded.ts";
 import { readTrace } from "./questions/trace.ts";
 import type { settings } from "./settings.ts";
@@ -24,6 +25,7 @@ type Settings = SettingValues<typeof settings>;
 export interface ConnectedModel {
   readonly model: Model;
   readonly judge: Judge;
+  readonly prices: Prices;
   readonly parts: NonNullable<Started<unknown>["parts"]>;
   close(): Promise<void>;
 }
@@ -45,10 +47,11 @@ export async function connectModel(
       timeoutMs: modelTimeoutMs,
       ...(llmApiKey === undefined ? {} : { apiKey: llmApiKey }),
     };
-    const judge = llmJudge(openAiCompletions(options));
+    const judge = llmJudge(openAiCompletions(options), { threshold: values.regenThreshold });
     return {
       model: openAiModel(options),
       judge,
+      prices: { promptPerMillion: values.promptPrice, completionPerMillion: values.completionPrice },
       parts: [
         { part: "model", what: `${llmModel} at ${new URL(llmBaseUrl).host}`, standIn: false },
         { part: "judge", what: judge.name, standIn: false },
@@ -66,6 +69,7 @@ export async function connectModel(
 const none: ConnectedModel = {
   model: { name: "none", answer: () => Promise.reject(new Unavailable("this process has no model")) },
   judge: { name: "none", score: () => Promise.reject(new Unavailable("this process has no judge")) },
+  prices: { promptPerMillion: undefined, completionPerMillion: undefined },
   parts: [],
   close: () => Promise.resolve(),
 };
@@ -99,6 +103,7 @@ async function offline(values: Settings): Promise<ConnectedModel> {
       timeoutMs: values.modelTimeoutMs,
     }),
     judge: offlineJudge(),
+    prices: { promptPerMillion: 0, completionPerMillion: 0 },
     parts: [
       {
         part: "model",

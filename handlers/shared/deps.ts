@@ -7,11 +7,14 @@ import { app } from "cauce";
 import type { Failed, Validated } from "../../schema/topics.ts";
 import type { Judge } from "./judge/judge.ts";
 import type { Model } from "./model/model.ts";
+import type { Calls } from "./model/pay-once.ts";
 import type { RetryLimits } from "./flow/retry-policy.ts";
 
 export interface Deps {
   readonly model: Model;
   readonly judge: Judge;
+  /** Where calls of either are written down, so that each is paid once. */
+  readonly calls: Calls;
   readonly results: Results;
   readonly limits: RetryLimits & {
     /** An answer with a lower score is generated again, 0 to 10. */

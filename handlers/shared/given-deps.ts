@@ -6,6 +6,7 @@ import type { Failed, Request, Validated } from "../../schema/topics.ts";
 import type { Deps } from "./deps.ts";
 import type { Judgement } from "./judge/judge.ts";
 import type { ModelQuestion } from "./model/model.ts";
+import type { Call, Calls, Finished } from "./model/pay-once.ts";
 
 export const NOW_MS = Date.parse("2026-01-01T12:00:00.000Z");
 
@@ -46,6 +47,7 @@ export function givenDeps(told: {
           ? Promise.reject(told.score)
           : Promise.resolve(judgement(told.score ?? { score: 9, accuracy: 10 })),
     },
+    calls: callsInMemory(),
     results: {
       store: (value) => keep(stored, value, told.unavailable),
       fail: (value) => keep(failed, value, told.unavailable),
@@ -87,6 +89,29 @@ function judgement(told: { score: number; accuracy: number; feedback?: string })
   const { score, accuracy, feedback = "say more" } = told;
   const rubric = { accuracy, completeness: 5, clarity: 5, conciseness: 5, usefulness: 5 };
   return { score, rubric, gate_passed: accuracy >= 5, feedback, judge: "told", rubric_hash: "0123456789ab" };
+}
+
+/** Calls that are written down as long as the test lasts. Exported for tests that hand the same ones to two handlers. */
+export function callsInMemory(): Calls {
+  const rows = new Map<string, Finished | null>();
+  const keyOf = ({ id, round, attempt, purpose }: Call) => `${id}/${round}/${attempt}/${purpose}`;
+  return {
+    begin(call) {
+      const known = rows.get(keyOf(call));
+      if (known === null) return Promise.resolve({ kind: "busy", remainingMs: 1_000 });
+      if (known !== undefined) return Promise.resolve({ kind: "finished", finished: known });
+      rows.set(keyOf(call), null);
+      return Promise.resolve({ kind: "mine", token: "told" });
+    },
+    finish(call, _token, finished) {
+      rows.set(keyOf(call), finished);
+      return Promise.resolve(finished);
+    },
+    giveBack(call) {
+      rows.delete(keyOf(call));
+      return Promise.resolve();
+    },
+  };
 }
 
 function keep<T>(list: T[], value: T, unavailable: Error | undefined): Promise<void> {

@@ -23,6 +23,9 @@ const points = v.pipe(
   v.transform(Number),
   v.maxValue(10, "expected a number from 0 to 10"),
 );
+const price = v.optional(
+  v.pipe(v.string(), v.regex(/^\d+(\.\d+)?$/, "expected a price such as 0.15"), v.transform(Number)),
+);
 const lookup = v.pipe(
   v.optional(v.string(), "db,cache"),
   v.transform((list) => list.split(",").map((part) => part.trim())),
@@ -42,6 +45,16 @@ export const settings = {
     env: "LLM_MODEL",
     schema: v.optional(v.string(), "gpt-4o-mini"),
     about: "Which model answers and judges. Default gpt-4o-mini.",
+  },
+  promptPrice: {
+    env: "LLM_PRICE_PROMPT",
+    schema: price,
+    about: "What a million tokens of prompts cost, in any currency. Unset: costs are not counted.",
+  },
+  completionPrice: {
+    env: "LLM_PRICE_COMPLETION",
+    schema: price,
+    about: "What a million tokens of answers cost, in the same currency.",
   },
   modelTimeoutMs: {
     env: "MODEL_TIMEOUT_MS",

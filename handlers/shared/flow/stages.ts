@@ -18,6 +18,7 @@ export const STAGE_FIELDS = [
   "rubric",
   "below_threshold",
   "judge",
+  "rubric_hash",
   "reason",
 ];
 
@@ -47,10 +48,12 @@ export interface Scored {
   readonly rubric: Readonly<Record<string, number>>;
   readonly gate_passed: boolean;
   readonly judge: string;
+  readonly rubric_hash?: string;
 }
 
 /** A scored answer as one that can be the best so far. */
-export function bestFrom(value: Answered, { score, rubric, gate_passed, judge }: Scored): Best {
+export function bestFrom(value: Answered, scored: Scored): Best {
+  const { score, rubric, gate_passed, judge, rubric_hash } = scored;
   return {
     answer: value.answer,
     score,
@@ -58,6 +61,7 @@ export function bestFrom(value: Answered, { score, rubric, gate_passed, judge }:
     model: value.model,
     gate_passed,
     judge,
+    ...(rubric_hash === undefined ? {} : { rubric_hash }),
     ...(value.usage === undefined ? {} : { usage: value.usage }),
   };
 }
@@ -69,7 +73,7 @@ export type Ending =
 export function endingOf(value: Request, reason: string): Ending {
   const request = requestIn(value);
   if (!request.best) return { to: "failed", value: { ...request, reason } };
-  const { answer, score, rubric, model, judge, usage } = request.best;
+  const { answer, score, rubric, model, judge, rubric_hash, usage } = request.best;
   return {
     to: "validated",
     value: {
@@ -81,6 +85,7 @@ export function endingOf(value: Request, reason: string): Ending {
       below_threshold: true,
       ...(usage === undefined ? {} : { usage }),
       ...(judge === undefined ? {} : { judge }),
+      ...(rubric_hash === undefined ? {} : { rubric_hash }),
     },
   };
 }

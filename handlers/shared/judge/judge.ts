@@ -35,6 +35,8 @@ export interface Judgement {
 
 export interface Judge {
   readonly name: string;
+  /** The model that is asked; undefined where none is and a judgement costs nothing. */
+  readonly model?: string;
   /** @throws ModelError when the judge is a model and its call fails; when `signal` aborts, the signal's reason. */
   score(judged: Judged, signal: AbortSignal): Promise<Judgement>;
 }

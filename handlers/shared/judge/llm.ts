@@ -38,6 +38,7 @@ export function llmJudge(
   const hash = rubricHash();
   return {
     name,
+    model: completions.model,
     async score(judged, signal) {
       const messages = judgePrompt(judged);
       const first = await oneVerdict(completions, messages, signal);

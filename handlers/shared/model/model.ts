@@ -54,10 +54,13 @@ export abstract class ModelError extends Error {
   abstract readonly error_type: ErrorType;
   /** Can the same call succeed later without anyone changing anything? */
   readonly retryable: boolean = true;
+  /** What it has used all the same, where the provider said so. */
+  readonly usage: Usage | undefined;
 
-  constructor(message: string) {
+  constructor(message: string, usage?: Usage) {
     super(message);
     this.name = new.target.name;
+    this.usage = usage;
   }
 }
 
@@ -117,3 +120,13 @@ export class Unauthorized extends ModelError {
 export class ModelUnavailable extends ModelError {
   readonly error_type = "unavailable";
 }
+
+/** Those that are told by their kind and message alone. */
+export const ERROR_CLASSES = [
+  ModelUnavailable,
+  ModelTimeout,
+  Overloaded,
+  BadOutput,
+  Refused,
+  ContextTooLong,
+] as const;

@@ -8,7 +8,15 @@ import { CauceError } from "cauce";
 import OpenAI from "openai";
 import { boundedFetch, type Fetch } from "./bounded-fetch.ts";
 import { classify } from "./classify.ts";
-import { BadOutput, ModelError, Refused, type Model, type ModelAnswer, type ModelQuestion } from "./model.ts";
+import {
+  BadOutput,
+  ModelError,
+  Refused,
+  type Model,
+  type ModelAnswer,
+  type ModelQuestion,
+  type Usage,
+} from "./model.ts";
 import { promptFor, type ChatMessage } from "./prompt.ts";
 
 export interface OpenAiOptions {
@@ -113,17 +121,22 @@ function answerIn(completion: unknown, askedFor: string): ModelAnswer {
   }
   if (typeof answer !== "string")
     throw new BadOutput("the model's reply is not shaped like a chat completion");
-  if (answer.trim() === "") throw new BadOutput("the model's answer is empty");
-  if (reason === "length") throw new BadOutput("the model's answer was cut off at its token limit");
+  const usage = usageIn(completion);
+  if (answer.trim() === "") throw new BadOutput("the model's answer is empty", usage);
+  if (reason === "length") throw new BadOutput("the model's answer was cut off at its token limit", usage);
   const name = at(completion, "model");
-  const usage = at(completion, "usage");
   return {
     answer: answer.trim().toWellFormed().replaceAll("\u0000", "\uFFFD"),
     model: typeof name === "string" && name !== "" ? name : askedFor,
-    usage: {
-      prompt_tokens: count(usage, "prompt_tokens"),
-      completion_tokens: count(usage, "completion_tokens"),
-    },
+    usage,
+  };
+}
+
+function usageIn(completion: unknown): Usage {
+  const usage = at(completion, "usage");
+  return {
+    prompt_tokens: count(usage, "prompt_tokens"),
+    completion_tokens: count(usage, "completion_tokens"),
   };
 }
 

@@ -47,6 +47,7 @@ export function storeResult(database: Database, value: Validated): Promise<Resul
           below_threshold: value.below_threshold,
           model: storableText(value.model),
           judge: storableText(value.judge ?? "unknown"),
+          rubric_hash: value.rubric_hash === undefined ? null : storableText(value.rubric_hash),
           usage: value.usage === undefined ? null : storableJson({ ...value.usage }),
           attempts: value.attempts,
           deferrals: value.deferrals,
