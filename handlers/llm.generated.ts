@@ -4,9 +4,9 @@
  * In: an answer. Out: `llm.validated` when it passes threshold and accuracy gate; else `llm.requests` again with the best
  * answer so far and what to mend, while attempts remain; else `llm.validated` with the best so far, marked.
  */
-import { RetryAfter, Unavailable } from "cauce";
+import { RetryAfter, Unavailable, type Turn } from "cauce";
 import { failed, generated, requests, validated } from "../schema/topics.ts";
-import { handler, type Deps } from "./shared/deps.ts";
+import { expectedTokens, handler, modelLimit, type Deps } from "./shared/deps.ts";
 import { passes } from "./shared/judge/rubric.ts";
 import type { Judged, Judgement } from "./shared/judge/judge.ts";
 import { ModelError, Overloaded, RateLimited } from "./shared/model/model.ts";
@@ -20,13 +20,19 @@ export default handler({
   order: { by: "none" },
   concurrency: 64,
   timeout: "300s",
+  limit: modelLimit(({ judge }) => judge.model !== undefined),
   retry: [[Error, { attempts: 5, delay: "linear", base: "5s" }]],
-  async handle({ value, bornAt, deferrals }, { deps, out, signal }) {
+  async handle({ value, bornAt, deferrals }, { deps, out, signal, turn }) {
     const { limits } = deps;
     const { title, content, best_answer, answer } = value;
     const scored = await scoreOnce(value, { title, content, best_answer, answer }, { deps, signal }).catch(
-      (thrown: unknown) => steer(thrown, deferrals, limits),
+      (thrown: unknown) => steer(thrown, deferrals, { ...limits, turn }),
     );
+    if (scored.usage !== undefined) {
+      const { prompt_tokens, completion_tokens } = scored.usage;
+      const tokens = prompt_tokens + completion_tokens - expectedTokens(value);
+      turn.used({ requests: (scored.calls ?? 1) - 1, tokens });
+    }
     const { score, rubric, judge, rubric_hash } = scored;
     const request = { ...requestIn(value), scores: [...(value.scores ?? []), score] };
 
@@ -91,13 +97,18 @@ async function hashOf(text: string): Promise<string> {
 function steer(
   thrown: unknown,
   deferrals: number,
-  { rateLimitBaseMs, capMs }: { readonly rateLimitBaseMs: number; readonly capMs: number },
+  {
+    rateLimitBaseMs,
+    capMs,
+    turn,
+  }: { readonly rateLimitBaseMs: number; readonly capMs: number; readonly turn: Turn },
 ): never {
   if (!(thrown instanceof ModelError)) throw thrown;
   if (thrown.error_type === "authentication") {
     throw new Unavailable(`the judge refuses us: ${thrown.message}`);
   }
   if (thrown instanceof RateLimited || thrown instanceof Overloaded) {
+    turn.refused({ retryAfterMs: thrown.retryAfterMs });
     const delayMs = thrown.retryAfterMs ?? Math.min(capMs, rateLimitBaseMs * 2 ** Math.min(deferrals, 50));
     throw new RetryAfter(`${Math.ceil(delayMs)}ms`, { reason: `the judge: ${thrown.error_type}` });
   }

@@ -7,7 +7,7 @@
  */
 import { Unavailable } from "cauce";
 import { errors, generated, requests } from "../schema/topics.ts";
-import { handler, type Deps } from "./shared/deps.ts";
+import { expectedTokens, handler, modelLimit, type Deps } from "./shared/deps.ts";
 import { BadOutput, ModelError, type ModelQuestion } from "./shared/model/model.ts";
 import { payOnce } from "./shared/model/pay-once.ts";
 import { PROMPT_VERSION } from "./shared/model/prompt.ts";
@@ -25,8 +25,9 @@ export default handler({
   concurrency: 64,
   // Above the longest model deadline that can be set.
   timeout: "150s",
+  limit: modelLimit(),
   retry: [[Error, { attempts: 5, delay: "linear", base: "5s" }]],
-  async handle({ value, bornAt }, { deps, out, signal }) {
+  async handle({ value, bornAt }, { deps, out, signal, turn }) {
     const request = { ...requestIn(value), asked_at: value.asked_at ?? bornAt.toISOString() };
     const { title, content, best, feedback } = request;
     const asked = {
@@ -38,6 +39,7 @@ export default handler({
     const attempts = request.attempts + 1;
     try {
       const { answer, model, usage } = await answerOnce({ ...request, attempts }, asked, { deps, signal });
+      turn.used({ tokens: usage.prompt_tokens + usage.completion_tokens - expectedTokens(value) });
       return out.generated({
         ...request,
         attempts,
@@ -51,12 +53,14 @@ export default handler({
       // A wrong key fails every question alike: none is spent on it, all wait until somebody acts.
       if (error_type === "authentication") throw new Unavailable(`the model refuses us: ${message}`);
       const wait = "retryAfterMs" in thrown ? thrown.retryAfterMs : undefined;
+      const retryAfterMs = typeof wait === "number" ? wait : undefined;
+      if (error_type === "rate_limit" || error_type === "overloaded") turn.refused({ retryAfterMs });
       return out.errors({
         ...request,
         attempts: error_type === "rate_limit" ? request.attempts : attempts,
         error_type,
         message,
-        ...(typeof wait === "number" ? { retry_after_ms: wait } : {}),
+        ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }),
       });
     }
   },

@@ -25,6 +25,7 @@ export {
 } from "./handler/topic.ts";
 export { json, type Codec } from "./handler/codec.ts";
 export type { Emission, EmitOptions, Emitters, Failure } from "./handler/emission.ts";
+export type { Amount, Limit, Turn } from "./handler/limit.ts";
 export { type ErrorClass, type RetryRule, type RetryRules } from "./handler/retry-rule.ts";
 export { GiveUp, RetryAfter, Unavailable } from "./handler/steer.ts";
 export { CauceError, type ErrorCode } from "./ground/errors.ts";

@@ -17,6 +17,7 @@ const CONTRACTS = [
   "runtime/bus/bus.ts",
   "runtime/store/store.ts",
   "runtime/store/fences.ts",
+  "runtime/store/turns.ts",
   "runtime/store/message.ts",
   "runtime/application/application.ts",
   "runtime/ingress/routes.ts",

@@ -81,6 +81,11 @@ export default application({
         failureBaseMs: values.failureBaseMs,
         capMs: values.retryCapMs,
         regenThreshold: values.regenThreshold,
+        model: {
+          requestsPerMinute: values.requestsPerMinute,
+          tokensPerMinute: values.tokensPerMinute,
+          inFlight: values.modelInFlight,
+        },
       },
       clock,
       random,

@@ -45,9 +45,13 @@ export async function connectModel(
       baseUrl: llmBaseUrl,
       model: llmModel,
       timeoutMs: modelTimeoutMs,
+      budget: `model ${llmModel}`,
       ...(llmApiKey === undefined ? {} : { apiKey: llmApiKey }),
     };
-    const judge = llmJudge(openAiCompletions(options), { threshold: values.regenThreshold });
+    const judge =
+      values.judge === "offline"
+        ? offlineJudge()
+        : llmJudge(openAiCompletions(options), { threshold: values.regenThreshold });
     return {
       model: openAiModel(options),
       judge,

@@ -53,6 +53,7 @@ export function givenDeps(told: {
       fail: (value) => keep(failed, value, told.unavailable),
     },
     limits: {
+      model: { requestsPerMinute: undefined, tokensPerMinute: undefined, inFlight: undefined },
       maxAttempts: 5,
       maxAgeMs: 3_600_000,
       rateLimitBaseMs: 2_000,

@@ -26,6 +26,9 @@ const points = v.pipe(
 const price = v.optional(
   v.pipe(v.string(), v.regex(/^\d+(\.\d+)?$/, "expected a price such as 0.15"), v.transform(Number)),
 );
+const amount = v.optional(
+  v.pipe(v.string(), v.regex(/^[1-9]\d{0,8}$/, "expected a whole number from 1"), v.transform(Number)),
+);
 const lookup = v.pipe(
   v.optional(v.string(), "db,cache"),
   v.transform((list) => list.split(",").map((part) => part.trim())),
@@ -45,6 +48,26 @@ export const settings = {
     env: "LLM_MODEL",
     schema: v.optional(v.string(), "gpt-4o-mini"),
     about: "Which model answers and judges. Default gpt-4o-mini.",
+  },
+  judge: {
+    env: "JUDGE",
+    schema: v.optional(v.picklist(["model", "offline"], "expected model or offline"), "model"),
+    about: "Who judges answers: the model, or offline, by comparing words. Default model, where one is set.",
+  },
+  requestsPerMinute: {
+    env: "LLM_REQUESTS_PER_MINUTE",
+    schema: amount,
+    about: "Calls of the model a minute, by all processes together. Unset: as many as it takes.",
+  },
+  tokensPerMinute: {
+    env: "LLM_TOKENS_PER_MINUTE",
+    schema: amount,
+    about: "Tokens a minute, likewise, prompts and answers together.",
+  },
+  modelInFlight: {
+    env: "LLM_IN_FLIGHT",
+    schema: amount,
+    about: "Calls at the same time, likewise.",
   },
   promptPrice: {
     env: "LLM_PRICE_PROMPT",

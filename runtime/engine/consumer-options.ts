@@ -9,7 +9,7 @@ import type { Processed, Processing } from "./process.ts";
 
 export interface ConsumerOptions extends Omit<Processing, "deadlines"> {
   readonly bus: Bus;
-  readonly store: Pick<Store, "schedule" | "bury" | "fences" | "onResume">;
+  readonly store: Pick<Store, "schedule" | "bury" | "fences" | "turns" | "onResume">;
   /** Told what runs, and asked what may run. */
   readonly watch?: Watch;
   /** See `Settling.detour`. */

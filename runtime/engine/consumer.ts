@@ -27,9 +27,11 @@ import { Intake } from "./intake.ts";
 import { Lanes } from "./lanes.ts";
 import { LIMITS } from "./limits.ts";
 import { OwnedPartition, partitionName, type Task } from "./partition.ts";
+import { patienceOf } from "./persist.ts";
 import type { Processing } from "./process.ts";
 import { bodyBytesOf, keyOf } from "./read.ts";
 import { TransactionCommitter } from "./transaction-committer.ts";
+import { TurnGate } from "./turn-gate.ts";
 import { Work } from "./work.ts";
 
 /** Starts consuming. Resolves when the subscription stands; assignments follow. */
@@ -44,6 +46,8 @@ export class Consumer {
   readonly #lanes: Lanes<Task> | Batches<Task>;
   readonly #work: Work;
   readonly #fence: Fence | null;
+  /** Of a handler with a limit. */
+  readonly #turns: TurnGate | null;
   readonly #partitions = new Map<string, OwnedPartition>();
   readonly #committer: Commits;
   #transactions: Transactions | null = null;
@@ -60,7 +64,22 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     const { concurrency, timeoutMs, batch } = options.handler;
     this.#deadlines = new Deadlines({ clock: options.clock, afterMs: timeoutMs });
-    this.#options = { ...options, deadlines: this.#deadlines };
+    const { limit } = options.handler;
+    this.#turns =
+      limit === null
+        ? null
+        : new TurnGate({
+            ...options,
+            limit,
+            turns: options.store.turns,
+            patience: (signal) => patienceOf(options, signal),
+          });
+    const turns = this.#turns;
+    this.#options = {
+      ...options,
+      deadlines: this.#deadlines,
+      ...(turns && { turnOf: (record: IncomingRecord) => turns.turnOf(record) }),
+    };
     this.#fence = fenceOf(options);
     const together = options.handler.guarantee === "exactly-once" ? this.#transactionCommitter() : null;
     this.#work = new Work({
@@ -166,6 +185,7 @@ export class Consumer {
     await this.#subscription?.close();
     await this.#loop;
     this.#deadlines.stop();
+    this.#turns?.stop();
     this.#work.stop();
     this.#endResume();
     this.#fence?.stop();
@@ -246,12 +266,43 @@ export class Consumer {
       this.#leaves(task);
       return;
     }
+    if (this.#turns !== null && !this.#turns.has(task)) {
+      this.#standInLine(task, this.#turns);
+      return;
+    }
     partition.started();
     try {
       this.#work.start(task);
     } catch (error) {
       this.#over(task, error);
     }
+  }
+
+  /** Waits for its turn, beside those that run; its lane waits with it. */
+  #standInLine(task: Task, turns: TurnGate): void {
+    const lanes = this.#lanes;
+    if (!(lanes instanceof Lanes)) return;
+    lanes.stepAside();
+    turns.ask(task).then(
+      (admitted) => {
+        if (admitted === "run") {
+          lanes.ready(task);
+          return;
+        }
+        lanes.stepBack();
+        if (admitted === "left" || !task.partition.active) {
+          this.#leaves(task);
+          return;
+        }
+        task.partition.started();
+        this.#work.postpone(task, admitted);
+      },
+      (error: unknown) => {
+        lanes.stepBack();
+        this.#notSettled(task, error);
+        this.#leaves(task);
+      },
+    );
   }
 
   /** A message is settled for good: its offset may move. */
@@ -269,6 +320,7 @@ export class Consumer {
   }
 
   #leaves(task: Task): void {
+    this.#turns?.ended(task);
     this.#intake.remove(task);
     if (this.#lanes instanceof Lanes) this.#lanes.finished(task);
   }

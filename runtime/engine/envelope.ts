@@ -49,6 +49,8 @@ const utf8 = new TextEncoder();
 const SCHEMA = "cauce_schema";
 /** The header of a message's place at a fence: the fence's number and the turn, such as `17/3`. */
 const PLACE = "cauce_place";
+/** The header of a message's place in the line of its handler's limit. Few have one: it is read where it is asked for. */
+const TICKET = "cauce_ticket";
 /** Headers that are read of every record. */
 const READ: readonly string[] = [
   "ce_id",
@@ -186,7 +188,15 @@ export function isOfEnvelope(name: string): boolean {
   return /^(?:ce_.*|cauce_.*|content-type|traceparent)$/i.test(name);
 }
 
-const REPLACED = new Set(["ce_id", "ce_time", "cauce_attempts", "cauce_deferrals", "cauce_delivery", PLACE]);
+const REPLACED = new Set([
+  "ce_id",
+  "ce_time",
+  "cauce_attempts",
+  "cauce_deferrals",
+  "cauce_delivery",
+  PLACE,
+  TICKET,
+]);
 
 /** Headers with a place at a fence, for a message on its way back to its handler. */
 export function withPlace(headers: RecordHeaders, { fence, turn }: Place): RecordHeaders {
@@ -196,6 +206,18 @@ export function withPlace(headers: RecordHeaders, { fence, turn }: Place): Recor
 /** Headers without it: what leaves its handler for good stands at no fence. */
 export function withoutPlace(headers: RecordHeaders): RecordHeaders {
   return headers.some(([name]) => name === PLACE) ? headers.filter(([name]) => name !== PLACE) : headers;
+}
+
+/** Headers with a place in line, for a message that comes back when it is its turn. */
+export function withTicket(headers: RecordHeaders, ticket: number): RecordHeaders {
+  return [...headers, [TICKET, utf8.encode(String(ticket))]];
+}
+
+/** A message's place in line, or null. */
+export function ticketOf({ headers }: Pick<IncomingRecord, "headers">): number | null {
+  const bytes = headers.findLast(([name]) => name === TICKET)?.[1];
+  const digits = bytes === undefined || bytes === null ? "" : text.decode(bytes);
+  return /^\d{1,15}$/.test(digits) ? Number(digits) : null;
 }
 
 /** A number of a row and a turn, as bigint in Postgres; anything else is no place. */

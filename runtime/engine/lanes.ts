@@ -65,6 +65,22 @@ export class Lanes<Task extends Laned> {
     this.#start();
   }
 
+  /** A task that was just started waits: it makes room for another, and its lane waits with it. */
+  stepAside(): void {
+    this.#running--;
+  }
+
+  /** One that stepped aside is counted again, to be over. */
+  stepBack(): void {
+    this.#running++;
+  }
+
+  /** One that stepped aside may run: it is started again as soon as there is room. */
+  ready(task: Task): void {
+    this.#ready.push(task);
+    this.#start();
+  }
+
   /** A closed gate starts nothing new; what runs goes on. */
   gate(open: boolean): void {
     this.#open = open;

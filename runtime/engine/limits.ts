@@ -54,6 +54,21 @@ export const LIMITS = {
   breaker: { window: 50, least: 20, share: 0.8, probeMs: 30_000, perKey: 4 },
   /** A message of a newer schema version is looked at again after this long. */
   newerSchemaMs: 30_000,
+  /**
+   * Turns under a handler's limit. A turn that comes within `hereMs` is waited for in the process, and so is any where order is by
+   * partition; others wait as rows and come `earlyMs` early, and those beyond `lookAgainMs` come half-way. What became of turns is
+   * told within `tellMs`, and that they still run every `aliveMs`. So many budgets are remembered.
+   */
+  turns: {
+    hereMs: 1_000,
+    longestHereMs: 30_000,
+    earlyMs: 500,
+    lookAgainMs: 30_000,
+    tellMs: 20,
+    aliveMs: 8_000,
+    longestPauseMs: 86_400_000,
+    budgets: 10_000,
+  },
   /** Fenced keys of a handler that are remembered; with more, each of its messages asks the store. */
   fencedKeys: 100_000,
   /** The first and the longest pause before a handler that lacks something is run again. */

@@ -10,6 +10,7 @@ import { failpoint } from "../ground/failpoint.ts";
 import type { Log } from "../ground/log.ts";
 import { emittersFor, type Emission, type Emitters, type Outputs } from "../handler/emission.ts";
 import type { Context, Handler } from "../handler/handler.ts";
+import { NO_TURN, type Turn } from "../handler/limit.ts";
 import { emit, type Emitted } from "./emit.ts";
 import { readEnvelope, type Envelope } from "./envelope.ts";
 import type { HandlerNames } from "./names.ts";
@@ -30,6 +31,8 @@ export interface Processing {
   readonly log: Log;
   /** Of this handler's runs. */
   readonly deadlines: Deadlines;
+  /** What a run may tell of its turn under the handler's limit. */
+  readonly turnOf?: (record: IncomingRecord) => Turn;
   /** Told when a message was read and its handler is about to run. */
   readonly started?: (envelope: Envelope, value: unknown) => void;
 }
@@ -91,7 +94,7 @@ function runRead(read: Read, attempt: Attempt): Processed | Promise<Processed> {
   const run = new Run({ deadlines, timeoutMs: handler.timeoutMs, interruption });
   try {
     const message = messageOf(envelope, { topic: handler.on.name, key, value });
-    const context = contextOf(run, processing, { out, id: envelope.id });
+    const context = contextOf(run, processing, { out, id: envelope.id, record });
     const returned = run.of(() => handler.handle(message, context));
     return returned instanceof Promise
       ? returned.then((late) => finish(late, made, attempt)).catch((thrown) => failed(thrown, attempt))
@@ -164,12 +167,19 @@ export function postponed(
 /** What a handler gets beside its message. Its log and its signal are made when they are read. */
 export function contextOf(
   run: Run,
-  { log, handler, deps }: Processing,
-  { out, id }: { readonly out: Emitters<Outputs>; readonly id: string },
+  { log, handler, deps, turnOf }: Processing,
+  {
+    out,
+    id,
+    record,
+  }: { readonly out: Emitters<Outputs>; readonly id: string; readonly record?: IncomingRecord },
 ): Context<Outputs, unknown> {
   return {
     deps,
     out,
+    get turn() {
+      return (record !== undefined && turnOf?.(record)) || NO_TURN;
+    },
     get signal() {
       return run.signal;
     },

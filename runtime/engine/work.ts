@@ -15,6 +15,8 @@ import { isSettled } from "./outcome.ts";
 import type { Task } from "./partition.ts";
 import type { Processed } from "./process.ts";
 import { Runner, type Answer } from "./runner.ts";
+import { standInLine } from "./stand-in-line.ts";
+import type { Postponed } from "./turn-gate.ts";
 import type { WorkOptions } from "./work-options.ts";
 
 export class Work {
@@ -64,6 +66,11 @@ export class Work {
         (later) => this.#decided(task, later, startedMs),
         (error: unknown) => this.#options.over(task, error),
       );
+  }
+
+  /** Sends a message whose turn is later back to its handler then. */
+  postpone(task: Task, postponed: Postponed): void {
+    this.#carryOut.add(standInLine(task, postponed, this.#options));
   }
 
   /** Works on tasks of one partition together. @throws CauceError `aborted` when the partition ends; others are defects. */

@@ -7,6 +7,7 @@ import { durationMs, type Duration } from "../ground/duration.ts";
 import { CauceError } from "../ground/errors.ts";
 import type { Log } from "../ground/log.ts";
 import type { Emitters, Failure, Outputs, Returned, RoundTrips } from "./emission.ts";
+import { checkLimit, type CheckedLimit, type Limit, type Turn } from "./limit.ts";
 import { checkRetryRule, type RetryRules } from "./retry-rule.ts";
 import type { AnyTopic, OutputOf } from "./topic.ts";
 
@@ -36,6 +37,8 @@ export interface Context<O extends Outputs, Deps> {
   readonly out: Emitters<O>;
   /** Aborts at the deadline, when the partition is lost and when the process must end. */
   readonly signal: AbortSignal;
+  /** Its turn under the handler's `limit`: what it has used, and that somebody was asked too often. */
+  readonly turn: Turn;
   /** Logs with this handler's and message's names on each line. */
   readonly log: Log;
 }
@@ -111,6 +114,11 @@ export interface HandlerOptions<
   /** A run that takes longer is aborted and counts as a failure. Default "60s". */
   readonly timeout?: Duration;
   readonly retry?: RetryRules;
+  /**
+   * How often it may run and how many at a time, in all processes together. A message whose turn is not within a second waits in
+   * the schedule, as one that is retried would; with order by partition it waits where it is. Not with batches.
+   */
+  readonly limit?: Limit<T, Deps>;
   /** A message older than this is not retried any more. Default "1d". */
   readonly maxAge?: Duration;
   /** Default "at-least-once". Outputs of "exactly-once" are visible about 100 ms later. The handler itself may still run twice. */
@@ -130,6 +138,7 @@ export interface Handler {
   readonly concurrency: number;
   readonly timeoutMs: number;
   readonly retry: RetryRules;
+  readonly limit: CheckedLimit | null;
   readonly maxAgeMs: number;
   readonly startAt: "earliest" | "latest";
   readonly guarantee: Guarantee;
@@ -207,6 +216,12 @@ function define<T extends AnyTopic, O extends Outputs, Deps, B extends BatchOpti
   if (typeof options.handle !== "function") refuse("handle", "a function", typeof options.handle);
   const retry = options.retry ?? [];
   for (const [, rule] of retry) checkRetryRule(called, rule);
+  // As `handle`: called with just what its own declaration says.
+  const limit = (options.limit ?? null) as CheckedLimit | null;
+  if (limit !== null) {
+    checkLimit(called, limit);
+    if (batch !== undefined) refuse("limit", "left out for batches", "given");
+  }
   return Object.freeze({
     name,
     on: options.on,
@@ -223,6 +238,7 @@ function define<T extends AnyTopic, O extends Outputs, Deps, B extends BatchOpti
     concurrency,
     timeoutMs: durationMs(options.timeout ?? "60s"),
     retry,
+    limit: limit === null ? null : Object.freeze({ ...limit }),
     maxAgeMs: durationMs(options.maxAge ?? "1d"),
     startAt: options.startAt ?? "earliest",
     guarantee,

@@ -10,6 +10,7 @@ import { publishDeadline, within } from "./deadline.ts";
 import { listenersByHandler } from "./listeners.ts";
 import { STORE_LIMITS } from "./limits.ts";
 import { memoryFences, type MemoryFences } from "./memory-fences.ts";
+import { memoryTurns } from "./memory-turns.ts";
 import { distinct, identityOf } from "./rows.ts";
 import type {
   ClaimOptions,
@@ -104,6 +105,7 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
       return [...letters.values()];
     },
     fences,
+    turns: memoryTurns({ clock }),
     get parked() {
       return [...parked.values()];
     },

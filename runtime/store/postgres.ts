@@ -15,6 +15,7 @@ import { STORE_LIMITS, type StoreLimits } from "./limits.ts";
 import { migrate } from "./migrate.ts";
 import { postgresClaim } from "./postgres-claim.ts";
 import { postgresFences } from "./postgres-fences.ts";
+import { postgresTurns } from "./postgres-turns.ts";
 import { watchPresence, type Presence } from "./presence.ts";
 import { reached } from "./reach.ts";
 import { distinct, letterColumns, scheduleColumns, topicColumns } from "./rows.ts";
@@ -133,6 +134,7 @@ function storeOn({
       return pool.connected;
     },
     fences,
+    turns: postgresTurns({ run: pool.run, app, statements }),
     async schedule(messages) {
       return messages.length === 0 ? 0 : await schedule(messages);
     },

@@ -22,6 +22,7 @@ import releaseStuck from "./sql/release-stuck.sql" with { type: "text" };
 import resume from "./sql/resume.sql" with { type: "text" };
 import standAtFence from "./sql/stand-at-fence.sql" with { type: "text" };
 import takeTurn from "./sql/take-turn.sql" with { type: "text" };
+import takeTurns from "./sql/take-turns.sql" with { type: "text" };
 
 export interface StatementOptions {
   readonly schema: string;
@@ -53,6 +54,7 @@ export function statementsFor({ schema, idleInTransactionMs, statementTimeoutMs 
     resume: fill(resume),
     standAtFence: fill(standAtFence),
     takeTurn: fill(takeTurn),
+    takeTurns: fill(takeTurns),
   });
 }
 

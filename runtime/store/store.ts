@@ -6,6 +6,7 @@
  * Never here: what a message means. Keys, values and header values are bytes.
  */
 import type { Fences } from "./fences.ts";
+import type { Turns } from "./turns.ts";
 import type { DeadLetter, DueMessage, Misfit, ScheduledMessage, TopicVersions } from "./message.ts";
 
 export type {
@@ -46,6 +47,7 @@ export interface Store {
   /** Did the last statement reach the database? */
   readonly connected: boolean;
   readonly fences: Fences;
+  readonly turns: Turns;
   /**
    * Writes rows in one transaction and wakes the scheduler where one is due earlier than known.
    * A key that was ever written before (live, published or cancelled) is ignored: repeats are harmless.

@@ -27,6 +27,7 @@ export class RecordingStore {
   readonly buried: DeadLetter[] = [];
   readonly #others = createMemoryStore({ clock: systemClock });
   readonly fences = this.#others.fences;
+  readonly turns = this.#others.turns;
   fail: (() => CauceError | null) | null = null;
 
   async schedule(messages: readonly ScheduledMessage[]): Promise<number> {

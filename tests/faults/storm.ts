@@ -83,6 +83,7 @@ export async function runStorm(options: StormOptions): Promise<StormSeen> {
   const firstDelaysMs: number[] = [];
   const watched = {
     fences: store.fences,
+    turns: store.turns,
     bury: store.bury.bind(store),
     onResume: store.onResume.bind(store),
     schedule: async (rows: Parameters<typeof store.schedule>[0]) => {

@@ -1,5 +1,6 @@
 import { createMemoryStore } from "../../runtime/store/memory.ts";
 import { byHandContract, type HandsUnderTest } from "./by-hand-contract.ts";
+import { turnContract } from "./turn-contract.ts";
 import { storeContract } from "./contract.ts";
 import { fenceContract } from "./fence-contract.ts";
 import { heldClock } from "./held-clock.ts";
@@ -30,3 +31,4 @@ const make = async (): Promise<HandsUnderTest> => {
 storeContract("the store in memory", make);
 fenceContract("the store in memory", make);
 byHandContract("the store in memory", make);
+turnContract("the store in memory", make);

@@ -6,6 +6,7 @@ import { byHandContract, type HandsUnderTest } from "./by-hand-contract.ts";
 import { storeContract } from "./contract.ts";
 import { fenceContract } from "./fence-contract.ts";
 import { cancelByHand, editByHand, writeByHand } from "./hands.ts";
+import { turnContract } from "./turn-contract.ts";
 
 let url: string;
 let sql: postgres.Sql;
@@ -36,3 +37,4 @@ const make = async (): Promise<HandsUnderTest> => {
 storeContract("the store in Postgres", make);
 fenceContract("the store in Postgres", make);
 byHandContract("the store in Postgres", make);
+turnContract("the store in Postgres", make);

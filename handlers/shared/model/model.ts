@@ -29,6 +29,8 @@ export interface ModelAnswer {
 export interface Model {
   /** The model that is asked for. */
   readonly name: string;
+  /** The budget that its calls share with all who ask it; undefined where nobody limits them. */
+  readonly budget?: string;
   /**
    * One call, no retry.
    * @throws ModelError of the kind that fits; when `signal` aborts, the signal's own reason.

@@ -31,6 +31,8 @@ export interface OpenAiOptions {
   readonly maxResponseBytes?: number;
   /** The most tokens the model may write. Default 1,024. */
   readonly maxTokens?: number;
+  /** See `Model.budget`. */
+  readonly budget?: string;
   /** Default 0.2. */
   readonly temperature?: number;
   /** Default the global one. */
@@ -56,6 +58,7 @@ export function openAiModel(options: OpenAiOptions): Model {
   const completions = openAiCompletions(options);
   return {
     name: options.model,
+    ...(options.budget === undefined ? {} : { budget: options.budget }),
     answer: (question: ModelQuestion, signal) =>
       completions.complete({ messages: promptFor(question) }, signal),
   };

@@ -11,6 +11,7 @@ import interfaceForHands from "./0005-interface.sql" with { type: "text" };
 import outbox from "./0006-outbox.sql" with { type: "text" };
 import moves from "./0007-moves.sql" with { type: "text" };
 import heldVersions from "./0008-held-versions.sql" with { type: "text" };
+import budgets from "./0009-budgets.sql" with { type: "text" };
 
 export interface Migration {
   /** Counts up from 1 without gaps. */
@@ -29,4 +30,5 @@ export const MIGRATIONS: readonly Migration[] = Object.freeze([
   { version: 6, name: "outbox", text: outbox },
   { version: 7, name: "moves", text: moves },
   { version: 8, name: "held versions", text: heldVersions },
+  { version: 9, name: "budgets", text: budgets },
 ]);
