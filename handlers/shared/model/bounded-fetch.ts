@@ -1,8 +1,8 @@
 /**
  * `fetch` that follows no redirect and reads no more than it was told.
  *
- * In: a request. Out: a response whose whole body is already here, so that the caller's abort signal covers the body too.
- * Never here: what a status means.
+ * In: a request. Out: a response whose whole body is already here, so that the caller's abort signal covers the body too; but
+ * an event stream comes as it is, cut at the same number of bytes. Never here: what a status means.
  */
 import { BadOutput, ModelUnavailable } from "./model.ts";
 
@@ -17,6 +17,12 @@ export function boundedFetch(options: { readonly maxResponseBytes: number; reado
         `the model's address answers with a redirect (${response.status}), which is not followed`,
       );
     }
+    if (response.ok && isEventStream(response) && response.body !== null) {
+      return new Response(response.body.pipeThrough(cutAt(options.maxResponseBytes)), {
+        status: response.status,
+        headers: response.headers,
+      });
+    }
     const body = await readBounded(response, options.maxResponseBytes, init?.signal ?? undefined);
     const headers = new Headers(response.headers);
     // The body was decoded on the way in: these two describe the bytes on the wire.
@@ -24,6 +30,25 @@ export function boundedFetch(options: { readonly maxResponseBytes: number; reado
     headers.delete("content-length");
     return new Response(body, { status: response.status, headers });
   };
+}
+
+export function isEventStream({ headers }: Response): boolean {
+  return /^text\/event-stream\b/i.test(headers.get("content-type") ?? "");
+}
+
+function cutAt(maxBytes: number): TransformStream<Uint8Array, Uint8Array> {
+  let bytes = 0;
+  return new TransformStream({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) controller.error(tooLarge(maxBytes));
+      else controller.enqueue(chunk);
+    },
+  });
+}
+
+function tooLarge(maxBytes: number): BadOutput {
+  return new BadOutput(`the model's reply is larger than ${maxBytes} bytes`);
 }
 
 async function readBounded(
@@ -45,7 +70,7 @@ async function readBounded(
       bytes += value.byteLength;
       if (bytes > maxBytes) {
         giveUp();
-        throw new BadOutput(`the model's reply is larger than ${maxBytes} bytes`);
+        throw tooLarge(maxBytes);
       }
       chunks.push(value);
     }

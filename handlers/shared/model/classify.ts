@@ -38,8 +38,8 @@ export function classify(thrown: unknown, options: ClassifyOptions): ModelError 
 
 /**
  * How long the provider asks to wait, in whole milliseconds; undefined when it does not say or not understandably.
- * `retry-after-ms`, then `retry-after` (seconds or a date), then the longer of `x-ratelimit-reset-*` whose budget is
- * spent ("1s", "6m0s", "20ms"). Clamped to 0 … 24 h.
+ * `retry-after-ms`, then `retry-after` (seconds or a date), then the longest of `x-ratelimit-reset-*` whose budget is
+ * spent ("1s", "6m0s", "20ms", a date). Clamped to 0 … 24 h.
  */
 export function retryAfterMs(headers: Headers | undefined, nowMs: number): number | undefined {
   if (headers === undefined) return undefined;
@@ -51,9 +51,11 @@ export function retryAfterMs(headers: Headers | undefined, nowMs: number): numbe
   // A date has a letter in it; Date.parse would take "-1" for a year.
   const date = text && /[a-z]{3}/i.test(text) ? Date.parse(text) : NaN;
   if (Number.isFinite(date)) return clamp(date - nowMs);
-  const resets = ["requests", "tokens"].flatMap((kind) => {
+  const resets = [...headers].flatMap(([name, value]) => {
+    const kind = /^x-ratelimit-reset-(.+)$/.exec(name)?.[1];
+    if (kind === undefined) return [];
     const left = decimal(headers.get(`x-ratelimit-remaining-${kind}`));
-    const reset = resetMs(headers.get(`x-ratelimit-reset-${kind}`));
+    const reset = resetMs(value, nowMs);
     return reset === undefined || (left !== undefined && left > 0) ? [] : [reset];
   });
   return resets.length === 0 ? undefined : clamp(Math.max(...resets));
@@ -103,8 +105,11 @@ function decimal(text: string | null | undefined): number | undefined {
   return text && /^\d+(?:\.\d+)?(?:e\d+)?$/i.test(text.trim()) ? Number(text) : undefined;
 }
 
-function resetMs(text: string | null): number | undefined {
-  if (!text || !/^(?:\d+(?:\.\d+)?(?:ms|h|m|s))+$/.test(text)) return decimalSeconds(text);
+/** A length of time, or a date as ISO 8601 or HTTP has it. */
+function resetMs(text: string, nowMs: number): number | undefined {
+  const date = /^\d{4}-\d\d-\d\dT|^[a-z]{3}, /i.test(text) ? Date.parse(text) : NaN;
+  if (Number.isFinite(date)) return date - nowMs;
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|h|m|s))+$/.test(text)) return decimalSeconds(text);
   const unit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
   let total = 0;
   for (const [, amount, name] of text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)) {

@@ -183,6 +183,9 @@ describe("how long to wait", () => {
     [{ "x-ratelimit-reset-requests": "6m0s", "x-ratelimit-remaining-requests": "0" }, 360_000],
     [{ "x-ratelimit-reset-requests": "20ms", "x-ratelimit-reset-tokens": "1s" }, 1_000],
     [{ "x-ratelimit-reset-tokens": "9s", "x-ratelimit-remaining-tokens": "5" }, undefined],
+    [{ "x-ratelimit-reset-requests-day": "2h", "x-ratelimit-remaining-requests-day": "0" }, 7_200_000],
+    [{ "x-ratelimit-reset-tokens": "2026-01-01T00:01:30Z" }, 90_000],
+    [{ "x-ratelimit-reset-tokens": "soon" }, undefined],
     [{}, undefined],
   ])("%p is %p ms", (headers, expected) => {
     expect(retryAfterMs(new Headers(headers as Record<string, string>), nowMs)).toBe(expected);

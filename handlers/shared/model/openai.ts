@@ -6,11 +6,14 @@
  */
 import { CauceError } from "cauce";
 import OpenAI from "openai";
-import { boundedFetch, type Fetch } from "./bounded-fetch.ts";
+import { boundedFetch, isEventStream, type Fetch } from "./bounded-fetch.ts";
 import { classify } from "./classify.ts";
+import { assemble } from "./event-stream.ts";
 import {
   BadOutput,
   ModelError,
+  ModelTimeout,
+  ModelUnavailable,
   Refused,
   type Model,
   type ModelAnswer,
@@ -31,6 +34,11 @@ export interface OpenAiOptions {
   readonly maxResponseBytes?: number;
   /** The most tokens the model may write. Default 1,024. */
   readonly maxTokens?: number;
+  /**
+   * Ask for the answer piece by piece: an answer that breaks off is told from one that is short, and a call that is given up
+   * stops costing. A provider that refuses to stream is asked for whole answers from then on. Default true.
+   */
+  readonly stream?: boolean;
   /** See `Model.budget`. */
   readonly budget?: string;
   /** Default 0.2. */
@@ -46,6 +54,8 @@ export interface CompletionOptions {
   /** A JSON schema that the answer must fit, enforced by providers that can. */
   readonly jsonSchema?: { readonly name: string; readonly schema: Readonly<Record<string, unknown>> };
   readonly temperature?: number;
+  /** Told each piece of text as it comes, where the provider streams. */
+  readonly onText?: (text: string) => void;
 }
 
 /** One chat completion: messages in, text out. What the model and the LLM judge are both made of. */
@@ -81,31 +91,64 @@ export function openAiCompletions(options: OpenAiOptions): Completions {
     timeout: timeoutMs,
     fetch: boundedFetch({ maxResponseBytes, fetch: options.fetch ?? fetch }),
   });
-  return {
-    model,
-    async complete({ messages, jsonSchema, temperature }, signal) {
-      signal.throwIfAborted();
-      try {
-        const completion = await client.chat.completions.create(
+  let streams = options.stream ?? true;
+
+  const ask = async (work: CompletionOptions, signal: AbortSignal, stream: boolean): Promise<ModelAnswer> => {
+    const { messages, jsonSchema, temperature, onText } = work;
+    // The SDK's own deadline ends with the headers.
+    const deadline = AbortSignal.timeout(timeoutMs);
+    let begun = false;
+    try {
+      const response = await client.chat.completions
+        .create(
           {
             model,
             messages: messages.map(({ role, content }) => ({ role, content })),
             temperature: temperature ?? options.temperature ?? 0.2,
             max_tokens: maxTokens,
+            ...(stream ? { stream, stream_options: { include_usage: true } } : {}),
             ...(jsonSchema && {
               response_format: { type: "json_schema" as const, json_schema: { ...jsonSchema, strict: true } },
             }),
           },
-          { signal },
-        );
-        return answerIn(completion, model);
+          { signal: AbortSignal.any([signal, deadline]) },
+        )
+        .asResponse();
+      begun = true;
+      return answerIn(await completionIn(response, onText), model);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      if (thrown instanceof ModelError) throw thrown;
+      if (deadline.aborted) throw new ModelTimeout("the model gave no whole answer before the deadline");
+      if (begun && !(thrown instanceof SyntaxError))
+        throw new ModelUnavailable("the connection to the model broke off in the middle");
+      throw classify(thrown, { secrets: [options.apiKey], nowMs: options.nowMs?.() ?? Date.now() });
+    }
+  };
+
+  return {
+    model,
+    async complete(work, signal) {
+      signal.throwIfAborted();
+      if (!streams) return ask(work, signal, false);
+      try {
+        return await ask(work, signal, true);
       } catch (thrown) {
-        signal.throwIfAborted();
-        if (thrown instanceof ModelError) throw thrown;
-        throw classify(thrown, { secrets: [options.apiKey], nowMs: options.nowMs?.() ?? Date.now() });
+        if (!(thrown instanceof Refused && /stream/i.test(thrown.message))) throw thrown;
+        streams = false;
+        return ask(work, signal, false);
       }
     },
   };
+}
+
+/** One that comes whole is read whole, also where pieces were asked for. */
+async function completionIn(
+  response: Response,
+  onText: ((text: string) => void) | undefined,
+): Promise<unknown> {
+  if (isEventStream(response) && response.body !== null) return assemble(response.body, onText);
+  return await response.json();
 }
 
 /** The address itself is not repeated: it may carry a password. */
