@@ -17,6 +17,7 @@ import { messageCases } from "./message-cases.ts";
 import { mockCases } from "./mock-cases.ts";
 import { networkCases } from "./network-cases.ts";
 import { runCases, type Ran } from "./pool.ts";
+import { providerCases } from "./provider-cases.ts";
 import { onceCases } from "./once-cases.ts";
 import { findServices } from "./quick.ts";
 import { scheduleCases } from "./schedule-cases.ts";
@@ -72,6 +73,7 @@ function chosen(wanted: readonly string[]): readonly FaultCase[] {
     ...mockCases,
     ...messageCases,
     ...backlogCases,
+    ...providerCases,
   ];
   const fits = ({ number, title }: FaultCase, word: string) =>
     /^\d+$/.test(word) ? number === Number(word) : title.includes(word);

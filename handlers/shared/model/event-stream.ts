@@ -4,7 +4,7 @@
  * In: the body of a response. Out: the same shape as a completion that comes whole: text, finish reason, model, usage; and
  * each piece of text as it comes. Never here: HTTP, deadlines (an aborted body rejects), what the result is worth.
  */
-import { ModelError, ModelUnavailable, Overloaded, RateLimited } from "./model.ts";
+import { type ModelError, ModelUnavailable, Overloaded, RateLimited } from "./model.ts";
 
 /** As `choices[0].message` and so on of a whole completion, of which only what came is there. */
 export interface Assembled {
