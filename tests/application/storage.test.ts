@@ -14,6 +14,15 @@ const stateOf = async (id: string) => {
   return row;
 };
 
+/** Somebody in this database waits for another one's row. */
+async function untilBlocked(): Promise<void> {
+  for (;;) {
+    const waiting = await stage.sql`select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    if (waiting.length > 0) return;
+  }
+}
+
 describe("migrations", () => {
   test("four processes may migrate one empty database at once", async () => {
     const url = await createDatabase("migrate_at_once");
@@ -68,6 +77,24 @@ describe("a claim", () => {
       expect(winners).toMatchObject([{ id: question.id, round: 2 }]);
       expect(await stateOf(question.id)).toMatchObject({ state: "queued", round: 2, reason: null });
     }
+  });
+
+  test("that waits while another one's result is being stored finds it, and opens no round", async () => {
+    const question = newQuestion();
+    await stage.repository.claim(question, null);
+    await stage.repository.storeResult(resultFor(question.id));
+    const [stored] =
+      await stage.sql`delete from response_event where question_hash = ${question.id} returning *`;
+    await stage.sql`update question set state = 'scoring' where id = ${question.id}`;
+    let claim: ReturnType<typeof stage.repository.claim> | undefined;
+    await stage.sql.begin(async (storing) => {
+      await storing`insert into response_event ${storing(stored ?? {})}`;
+      await storing`update question set state = 'done' where id = ${question.id}`;
+      claim = stage.repository.claim(question, null);
+      await untilBlocked();
+    });
+    expect(await claim).toEqual({ won: false, state: "done" });
+    expect(await stateOf(question.id)).toMatchObject({ state: "done", round: 1 });
   });
 
   test("of a done question is lost, unless its result is gone", async () => {

@@ -39,8 +39,8 @@ export const claimColumns = {
 };
 
 /**
- * Claims a question in one statement. A question that failed, was cancelled, or is done without a result left
- * (somebody deleted the row) opens its next round.
+ * Claims a question, nearly always in one statement. A question that failed, was cancelled, or is done without a result
+ * left (somebody deleted the row) opens its next round.
  */
 export function claimQuestion(
   database: Database,
@@ -53,21 +53,8 @@ export function claimQuestion(
       .values({ ...asked, broker_generation: brokerGeneration })
       .onConflictDoUpdate({
         target: question.id,
-        set: {
-          round: sql`${question.round} + 1`,
-          state: "queued",
-          state_at: sql`now()`,
-          waiting_reason: null,
-          waiting_until: null,
-          reason: null,
-          claimed_at: sql`now()`,
-          published_at: null,
-          publish_tried_at: sql`now()`,
-          broker_generation: brokerGeneration,
-          ended_at: null,
-        },
-        setWhere: sql`${question.state} in ('failed', 'cancelled') or (${question.state} = 'done' and not exists (
-          select from ${responseEvent} where ${responseEvent.question_hash} = ${question.id}))`,
+        set: nextRound(brokerGeneration),
+        setWhere: sql`${question.state} in ('failed', 'cancelled')`,
       })
       .returning(claimColumns);
     if (claim) {
@@ -79,8 +66,41 @@ export function claimQuestion(
       .select({ state: question.state })
       .from(question)
       .where(eq(question.id, asked.id));
-    return { won: false, state: found?.state ?? "queued" };
+    if (found?.state !== "done") return { won: false, state: found?.state ?? "queued" };
+    const [again] = await reopen(db, asked.id, brokerGeneration);
+    return again ? { won: true, claim: again } : { won: false, state: "done" };
   });
+}
+
+/**
+ * The next round of a question that is done without a result. A statement of its own: the claiming one may have waited for
+ * the transaction that stored the result, and then sees the question as it is now, and results as they were before.
+ */
+function reopen(db: Queries, id: string, brokerGeneration: string | null): Promise<Claim[]> {
+  return db
+    .update(question)
+    .set(nextRound(brokerGeneration))
+    .where(
+      sql`${question.id} = ${id} and ${question.state} = 'done' and not exists (
+        select from ${responseEvent} where ${responseEvent.question_hash} = ${question.id})`,
+    )
+    .returning(claimColumns);
+}
+
+function nextRound(brokerGeneration: string | null) {
+  return {
+    round: sql`${question.round} + 1`,
+    state: "queued",
+    state_at: sql`now()`,
+    waiting_reason: null,
+    waiting_until: null,
+    reason: null,
+    claimed_at: sql`now()`,
+    published_at: null,
+    publish_tried_at: sql`now()`,
+    broker_generation: brokerGeneration,
+    ended_at: null,
+  } as const;
 }
 
 /** The broker has this round's request. */
