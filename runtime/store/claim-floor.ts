@@ -2,20 +2,25 @@
  * Where a claim may begin: rows that were published leave dead entries at the front of the index, which each claim would
  * walk over again until vacuum comes, and vacuum does not come while anybody holds an old snapshot.
  *
- * In: the topics, what a claim took. Out: a due time before which nothing is expected. It is a guess and it forgets itself: after
+ * In: the topics, what a claim took. Out: a place in the order of due time and id before which nothing is expected. It is a guess and it forgets itself: after
  * a claim that failed or found little, and each `CLAIM_FROM_START_EVERY_MS`, a claim begins at the start. So a row that others put
  * back, or that somebody moved into the past, waits so much longer at most, and that only while there is a backlog.
  * Never here: SQL.
  */
 import type { Clock } from "../ground/clock.ts";
 
+/** A place in the claim's index; the due time as Postgres writes it. Thousands may be due at one instant: the id tells them apart. */
+export interface Floor {
+  readonly due_at: string;
+  readonly id: string;
+}
+
 export interface ClaimFloor {
-  /** The due time as Postgres writes it, for these topics. */
-  at(topics: readonly string[]): string;
-  /** A claim of these topics has committed; `dueAts` in the order of the claim, each topic's in order. */
+  at(topics: readonly string[]): Floor;
+  /** A claim of these topics has committed; `rows` in the order of the claim, each topic's in order. */
   claimed(
     topics: readonly string[],
-    taken: { readonly dueAts: readonly { topic: string; due_at: string }[]; readonly limit: number },
+    taken: { readonly rows: readonly (Floor & { readonly topic: string })[]; readonly limit: number },
   ): void;
   forget(): void;
 }
@@ -24,7 +29,7 @@ export interface ClaimFloor {
  * each: 0.86 of the clean rate with the floor, 0.34 when always from the start. */
 export const CLAIM_FROM_START_EVERY_MS = 1_000;
 /** Before every row. */
-export const START = "-infinity";
+export const START: Floor = Object.freeze({ due_at: "-infinity", id: "0" });
 
 export function claimFloor(clock: Clock): ClaimFloor {
   let of = "";
@@ -40,12 +45,12 @@ export function claimFloor(clock: Clock): ClaimFloor {
       if (floor === START) startedMs = nowMs;
       return floor;
     },
-    claimed(topics, { dueAts, limit }) {
-      const [first] = dueAts;
+    claimed(topics, { rows, limit }) {
+      const [first] = rows;
       // Of several topics the first one's row need not be the oldest that is left: they share a batch evenly.
-      const alone = first !== undefined && dueAts.every(({ topic }) => topic === first.topic);
+      const alone = first !== undefined && rows.every(({ topic }) => topic === first.topic);
       of = nameOf(topics);
-      floor = alone && dueAts.length >= limit ? first.due_at : START;
+      floor = alone && rows.length >= limit ? first : START;
     },
     forget,
   };

@@ -6,7 +6,7 @@
  */
 import type { Clock } from "../ground/clock.ts";
 import { failpoint } from "../ground/failpoint.ts";
-import { claimFloor, START } from "./claim-floor.ts";
+import { claimFloor, START, type Floor } from "./claim-floor.ts";
 import type { Connections, Run } from "./connection.ts";
 import { publishDeadline, within } from "./deadline.ts";
 import { dueMessage, misfitColumns, topicColumns, type ClaimedRow } from "./rows.ts";
@@ -46,9 +46,9 @@ interface ClaimOn extends Omit<PostgresClaimOptions, "connections"> {
 function claimOn({ connection, app, statements, clock, publishDeadlineMs }: ClaimOn) {
   const floor = claimFloor(clock);
 
-  async function take(run: Run, from: string, { topics, versions, limit, publish }: ClaimOptions) {
+  async function take(run: Run, from: Floor, { topics, versions, limit, publish }: ClaimOptions) {
     const [names, highest] = topicColumns(topics, versions);
-    const rows = await run<ClaimedRow>(statements.claim, [app, names, limit, from, highest]);
+    const rows = await run<ClaimedRow>(statements.claim, [app, names, limit, from.due_at, highest, from.id]);
     if (rows.length === 0) return rows;
     const published = within(publish(rows.map(dueMessage)), publishDeadline(publishDeadlineMs, clock));
     // What is checked already can only be published or wait: deleted while the broker acknowledges, put back where it does not.
@@ -78,7 +78,7 @@ function claimOn({ connection, app, statements, clock, publishDeadlineMs }: Clai
     const taken = await connection.transaction(statements.beginClaim, (run) => take(run, from, options));
     // Nothing behind the floor is no proof that nothing is due.
     if (taken.length === 0 && from !== START) return await claim(options);
-    floor.claimed(topics, { dueAts: taken, limit });
+    floor.claimed(topics, { rows: taken, limit });
     return taken.length;
   };
 }

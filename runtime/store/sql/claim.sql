@@ -1,6 +1,6 @@
 -- Takes due rows that no one else holds, the topic that has waited longest first, each topic's rows in order of due
 -- time. Topics that have due rows share the batch, so a backlog of one does not hold up the others, and rows of topics
--- that no process here declares are never walked over. It begins at $4, so that it need not step over what was published
+-- that no process here declares are never walked over. It begins at ($4, $6), so that it need not step over what was published
 -- since and cannot be cleaned away while somebody holds an old snapshot. Rows of a version above the topic's in $5 are stepped
 -- over, and wait for a newer process.
 WITH due_topics AS MATERIALIZED (
@@ -8,7 +8,7 @@ WITH due_topics AS MATERIALIZED (
   FROM unnest($2::text[], $5::integer[]) AS wanted(topic, version)
   CROSS JOIN LATERAL (
     SELECT s.due_at FROM {schema}.scheduled AS s
-    WHERE s.app = $1 AND s.topic = wanted.topic AND s.due_at >= $4::text::timestamptz AND s.due_at <= now()
+    WHERE s.app = $1 AND s.topic = wanted.topic AND (s.due_at, s.id) >= ($4::text::timestamptz, $6::bigint) AND s.due_at <= now()
       AND coalesce(s.version <= wanted.version, true)
     ORDER BY s.due_at, s.id
     LIMIT 1
@@ -25,7 +25,7 @@ FROM due_topics CROSS JOIN LATERAL (
     -- Null for what the runtime wrote: that is checked already.
     CASE WHEN s.unchecked THEN (extract(epoch FROM s.born_at) * 1000)::float8 END AS by_hand_born_at_ms
   FROM {schema}.scheduled AS s
-  WHERE s.app = $1 AND s.topic = due_topics.topic AND s.due_at >= $4::text::timestamptz AND s.due_at <= now()
+  WHERE s.app = $1 AND s.topic = due_topics.topic AND (s.due_at, s.id) >= ($4::text::timestamptz, $6::bigint) AND s.due_at <= now()
     AND coalesce(s.version <= due_topics.version, true)
   ORDER BY s.due_at, s.id
   LIMIT (SELECT greatest(1, $3::bigint / count(*)) FROM due_topics)
