@@ -44,8 +44,17 @@ const run = async (role: Role, statement: string) => {
 };
 const DENIED = { code: "42501" };
 
-const READS = ["schedule", "held_message", "dead_letter", "manual_change", "schedule_summary", "schedule_minutes", "schedule_oldest", "schedule_most_retried", "dead_letter_summary"]; // prettier-ignore
-const TABLES = ["scheduled", "parked", "schedule_key", "dead_letters", "fence", "held"];
+const READS = ["schedule", "held_message", "dead_letter", "manual_change", "schedule_summary", "schedule_minutes", "schedule_oldest", "schedule_most_retried", "dead_letter_summary", "budgets"]; // prettier-ignore
+const TABLES = [
+  "scheduled",
+  "parked",
+  "schedule_key",
+  "dead_letters",
+  "fence",
+  "held",
+  "budget",
+  "budget_use",
+];
 const WRITES = [
   "INSERT INTO cauce.schedule (app, topic, value_json, due_in) VALUES ('shop', 'made', '{}', '1 h')",
   "UPDATE cauce.schedule SET due_in = '2 h' WHERE topic = 'made'",

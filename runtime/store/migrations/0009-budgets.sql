@@ -214,3 +214,15 @@ COMMENT ON COLUMN {schema}.budgets.granted IS 'Turns granted in all.';
 COMMENT ON COLUMN {schema}.budgets.refusals IS 'How often the pace went down.';
 COMMENT ON COLUMN {schema}.budgets.slowed_at IS 'When it went down last.';
 COMMENT ON COLUMN {schema}.budgets.next_at IS 'When the next turn is free.';
+
+-- Readers see budgets too; of the roles that were made readers before, each once grant_reader is called for it again.
+CREATE OR REPLACE FUNCTION {schema}.grant_reader(to_role name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  EXECUTE format('GRANT USAGE ON SCHEMA {schema} TO %I', to_role);
+  EXECUTE format('GRANT SELECT ON {schema}.schedule, {schema}.held_message, {schema}.dead_letter, {schema}.manual_change,
+    {schema}.schedule_summary, {schema}.schedule_minutes, {schema}.schedule_oldest, {schema}.schedule_most_retried,
+    {schema}.dead_letter_summary, {schema}.budgets TO %I', to_role);
+  EXECUTE format('GRANT EXECUTE ON FUNCTION {schema}.topics_waiting(), {schema}.readable(bytea), {schema}.readable_json(bytea),
+    {schema}.readable_headers(bytea[], bytea[]) TO %I', to_role);
+END $$;
