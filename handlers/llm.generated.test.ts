@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { given } from "cauce/testing";
 import generated from "./llm.generated.ts";
 import { BEST, givenDeps, QUESTION } from "./shared/given-deps.ts";
+import type { Judge } from "./shared/judge/judge.ts";
 import { BadOutput, RateLimited, Unauthorized } from "./shared/model/model.ts";
 
 const answered = { ...QUESTION, attempts: 1, answer: "42", model: "told-1", usage: { total_tokens: 5 } };
@@ -17,6 +18,7 @@ describe("llm.generated", () => {
           rubric: { accuracy: 5, clarity: 5 },
           below_threshold: false,
           judge: "told",
+          rubric_hash: "0123456789ab",
           model: "told-1",
           usage: { total_tokens: 5 },
           attempts: 1,
@@ -76,6 +78,30 @@ describe("llm.generated", () => {
     await given(generated, { deps: givenDeps({ score: { score: 3, accuracy: 9 } }) })
       .when({ ...answered, asked_at: "2026-01-01T10:00:00.000Z" })
       .emits({ validated: { below_threshold: true } });
+  });
+
+  test("asks a judge that is a model once for an answer, and again for another answer in its place", async () => {
+    const told = givenDeps({});
+    let asked = 0;
+    const judge: Judge = {
+      ...told.judge,
+      model: "m",
+      score: (...judged) => {
+        asked++;
+        return told.judge.score(...judged);
+      },
+    };
+    const deps = { ...told, judge };
+    const [first, second] = [
+      await given(generated, { deps }).when(answered).processed(),
+      await given(generated, { deps }).when(answered).processed(),
+    ];
+    expect(asked).toBe(1);
+    expect(second.emissions.map(({ value }) => value)).toEqual(first.emissions.map(({ value }) => value));
+    await given(generated, { deps })
+      .when({ ...answered, answer: "by hand" })
+      .emits({ validated: { answer: "by hand" } });
+    expect(asked).toBe(2);
   });
 
   test("waits for a judge that is rate limited, and burns nothing", async () => {

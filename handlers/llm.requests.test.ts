@@ -22,6 +22,28 @@ describe("llm.requests", () => {
       });
   });
 
+  test("asks once for each attempt, however often its message comes: answer and failure are found again", async () => {
+    for (const told of [{ answer: "42" }, { answer: new ModelTimeout("late") }]) {
+      const deps = givenDeps(told);
+      const [first, second] = [
+        await given(requests, { deps }).when(QUESTION).processed(),
+        await given(requests, { deps }).when(QUESTION).processed(),
+      ];
+      expect(deps.asked).toHaveLength(1);
+      expect(second.emissions.map(({ value }) => value)).toEqual(first.emissions.map(({ value }) => value));
+      await given(requests, { deps })
+        .when({ ...QUESTION, attempts: 1 })
+        .processed();
+      expect(deps.asked).toHaveLength(2);
+    }
+  });
+
+  test("asks again after a rate limit, which spent no attempt", async () => {
+    const deps = givenDeps({ answer: new RateLimited("slow down") });
+    for (let time = 0; time < 2; time++) await given(requests, { deps }).when(QUESTION).processed();
+    expect(deps.asked).toHaveLength(2);
+  });
+
   test("never shows the reference answer to the model", async () => {
     const deps = givenDeps({});
     await given(requests, { deps }).when(QUESTION).processed();

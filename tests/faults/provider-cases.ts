@@ -72,7 +72,9 @@ async function run(): Promise<RunVerdict> {
       if (fault === "unjudged") await reaches(door, id, "failed").catch(() => reaches(door, id, "failed"));
     }
     const database = embeddedDatabase(stateDir);
+    const [budget] = await sql(database, "select refusals from cauce.budgets where name = 'model stub'");
     const complaints = [
+      ...(Number(budget?.["refusals"]) >= 1 ? [] : ["two refusals did not lower the pace"]),
       ...(await Promise.all(ids.map(([fault, id]) => complaintsAbout(fault, id, { database, stub })))).flat(),
       ...(stub.hugeBytes <= MOST_REPLY_BYTES + IN_SOCKETS_BYTES
         ? []
