@@ -17,6 +17,7 @@ import insert from "./sql/insert.sql" with { type: "text" };
 import nextDue from "./sql/next-due.sql" with { type: "text" };
 import park from "./sql/park.sql" with { type: "text" };
 import passFence from "./sql/pass-fence.sql" with { type: "text" };
+import purgeBudgets from "./sql/purge-budgets.sql" with { type: "text" };
 import purgeKeys from "./sql/purge-keys.sql" with { type: "text" };
 import releaseStuck from "./sql/release-stuck.sql" with { type: "text" };
 import resume from "./sql/resume.sql" with { type: "text" };
@@ -49,6 +50,7 @@ export function statementsFor({ schema, idleInTransactionMs, statementTimeoutMs 
     nextDue: fill(nextDue),
     park: fill(park),
     passFence: fill(passFence),
+    purgeBudgets: fill(purgeBudgets),
     purgeKeys: fill(purgeKeys),
     releaseStuck: fill(releaseStuck),
     resume: fill(resume),

@@ -23,6 +23,7 @@ export interface TidyOptions {
 export interface Tidy {
   /** Does both when it is time; a failure is tried again the next time. */
   sometimes(): void;
+  /** Removes budgets too that nobody has asked for as long. */
   readonly purgeKeys: () => Promise<number>;
   readonly releaseStuck: () => Promise<number>;
   /** Resolves when nothing of it runs. */
@@ -43,6 +44,7 @@ export function tidyFor({ run, app, statements, limits, clock, log }: TidyOption
       total += row?.purged ?? 0;
       if ((row?.purged ?? 0) < limits.purgeBatch) break;
     }
+    await run(statements.purgeBudgets, [limits.tombstoneMs, limits.purgeBatch]);
     return total;
   }
 

@@ -137,10 +137,10 @@ test("a refusal is told at once, and those whose time was granted at the old pac
   const store = new ToldStore();
   const ran: number[] = [];
   let granted = 0;
-  let refused = false;
+  let slowed = false;
   store.answer = (asked) => {
-    refused ||= asked.refused;
-    if (refused) return null;
+    slowed ||= asked.refused;
+    if (slowed) return null;
     // The first runs now; whoever comes second has a time in half a minute, which a refusal must end.
     return asked.wanted.map(() => ({ granted: true, waitMs: granted++ === 0 ? 0 : 30_000, ticket: null }));
   };
