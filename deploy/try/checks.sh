@@ -45,12 +45,17 @@ health_is() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$(docker compos
 signal() { docker compose exec -T handlers sh -c "kill -$1 $2"; }
 worker_pid() { docker compose exec -T "$1" sh -c 'for p in /proc/[0-9]*; do tr "\0" " " <"$p/cmdline" | grep -q "cauce.ts [h]andlers" && [ "${p#/proc/}" != 1 ] && echo "${p#/proc/}"; done' | tail -1; }
 
-run_checks() {
+# `docker compose`, with nothing of this shell's settings.
+use_compose() {
   cd "$ROOT"
   mkdir -p "$DOCKER_CONFIG/cli-plugins"
   ln -sf "$CACHE/compose-$COMPOSE_VERSION/docker-compose" "$DOCKER_CONFIG/cli-plugins/docker-compose"
   export COMPOSE_PROJECT_NAME=cauce COMPOSE_MENU=false
   unset POSTGRES_PASSWORD REDIS_HTTP_TOKEN LLM_BASE_URL HANDLERS_RUN RUN
+}
+
+run_checks() {
+  use_compose
   docker compose config -q && promise "compose accepts the file"
   expect "everything comes up healthy from nothing" "" type_block up
   check_confinement

@@ -144,7 +144,8 @@ describe("docker-compose.yml", () => {
     const written = [...read("docs/compose.md").matchAll(/<!-- try: (\w+) -->\n+```sh\n/g)].map(
       ([, name]) => name,
     );
-    const typed = [...read("deploy/try/checks.sh").matchAll(/type_block (\w+)/g)].map(([, name]) => name);
+    const trial = read("deploy/try/checks.sh") + read("deploy/try/flink.sh");
+    const typed = [...trial.matchAll(/type_block (\w+)/g)].map(([, name]) => name);
     expect(written.length).toBeGreaterThan(10);
     expect(new Set(typed)).toEqual(new Set(written));
     expect(read("docs/compose.md").match(/^```sh$/gm)).toHaveLength(written.length);
