@@ -183,3 +183,23 @@ describe("the Dockerfile", () => {
     expect(faultsOfDockerfile(changed(dockerfile, from, to)).join("\n")).toContain(complaint);
   });
 });
+
+describe("the Dockerfile of the Flink job", () => {
+  const text = read("deploy/flink/Dockerfile");
+
+  test("is of the Flink that its Python packages are of, of pinned images, and runs as nobody in particular", () => {
+    const version = /^apache-flink==(\S+) /m.exec(read("deploy/flink/requirements.txt"))?.[1];
+    const images = [...text.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image);
+    expect(images).toContain(`flink:${version}-java17`);
+    for (const image of images) expect(image).toMatch(/:\d+\.\d+\.\d+/);
+    expect(text.match(/^USER .*$/gm)?.at(-1)).toBe("USER flink");
+  });
+
+  test("copies what is there", () => {
+    const sources = [...text.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, words = ""]) =>
+      words.split(" "),
+    );
+    expect(sources).toContain("job.py");
+    for (const source of sources) expect(existsSync(join(root, "deploy/flink", source)), source).toBeTrue();
+  });
+});
