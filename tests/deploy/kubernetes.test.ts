@@ -141,7 +141,7 @@ describe("planted mistakes", () => {
     ["topic IN ('llm.requests'", "topic IN ('llm.request'", "the schedule of llm.requests does not wake it"],
     ['"minReplicaCount":0', '"minReplicaCount":1', "does not scale to nothing"],
     ['"maxReplicaCount":12', '"maxReplicaCount":13', "has 12 partitions only"],
-    ['"authenticationRef":{"name":"schedule"}', '"authenticationRef":{"name":"kafka"}', "is not there"],
+    ['"authenticationRef":{"name":"schedule"}', '"authenticationRef":{"name":"schedules"}', "is not there"],
     ['"scaleTargetRef":{"name":"worker"}', '"scaleTargetRef":{"name":"workers"}', "which is not there"],
     ['"policyTypes":["Ingress","Egress"]', '"policyTypes":["Ingress"]', "is not refused"],
     ['enforce":"restricted"', 'enforce":"baseline"', "pod security is not restricted"],
