@@ -5,6 +5,7 @@
  * sentence. Never here: reading the disk, starting anything.
  */
 import { join } from "node:path";
+import { fieldsOf, listOf, textOf, type Fields } from "./fields.ts";
 
 export interface ComposeOptions {
   readonly text: string;
@@ -13,8 +14,6 @@ export interface ComposeOptions {
   /** Is there such a file, relative to the compose file? */
   readonly exists: (path: string) => boolean;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Images that are built here and never pulled; the first is the one whose settings we know. */
 const OWN_IMAGE = "cauce:local";
@@ -166,20 +165,4 @@ function settingFaults(service: Fields, { settings }: ComposeOptions): string[] 
 
 function environmentOf(service: Fields): (readonly [string, string])[] {
   return Object.entries(fieldsOf(service["environment"])).map(([name, value]) => [name, textOf(value)]);
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as readonly unknown[]) : [];
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string"
-    ? value
-    : value === undefined || value === null
-      ? ""
-      : JSON.stringify(value);
 }

@@ -4,7 +4,9 @@
  * In: rendered documents, our settings, our handlers' names. Out: every rule that is broken, as a sentence. Never here: schemas
  * (schema-check.ts), rendering (kustomize.ts).
  */
-import type { Document, Fields } from "./kustomize.ts";
+import { fieldsOf, listOf, textOf } from "./fields.ts";
+import type { Document } from "./kustomize.ts";
+import { containersOf, graceFaults, podFaults, podOf, probeFaults } from "./pods.ts";
 
 export interface ManifestOptions {
   readonly documents: readonly Document[];
@@ -23,8 +25,6 @@ export interface HandlerFacts {
 
 /** Names whose values are secret, whoever reads them. */
 const SECRET_NAME = /PASSWORD|TOKEN|SECRET|API_KEY|CREDENTIAL|DATABASE.*URL/;
-/** To commit, leave the groups and close, after a drain. */
-const CLOSING_S = 10;
 
 /** Every broken rule; none in manifests that are as they should be. */
 export function findManifestFaults(options: ManifestOptions): string[] {
@@ -33,7 +33,11 @@ export function findManifestFaults(options: ManifestOptions): string[] {
   return [
     ...pods.flatMap((one) => [...podFaults(one), ...environmentFaults(one, options)].map(named(one))),
     ...of("Deployment").flatMap((one) =>
-      [...probeFaults(one), ...graceFaults(one, options), ...companionFaults(one, options)].map(named(one)),
+      [
+        ...probeFaults(one),
+        ...graceFaults(one, drainSecondsOf(options)),
+        ...companionFaults(one, options),
+      ].map(named(one)),
     ),
     ...roleFaults(of("Deployment"), options),
     ...of("ConfigMap").flatMap((one) => settingFaults(one, options).map(named(one))),
@@ -48,55 +52,6 @@ const named =
   ({ kind, metadata: { name } }: Document) =>
   (fault: string) =>
     `${kind} ${name}: ${fault}`;
-
-/** What pod security calls restricted, and a file system that nobody writes to. */
-function podFaults(document: Document): string[] {
-  const pod = podOf(document);
-  const own = fieldsOf(pod["securityContext"]);
-  const seccomp = textOf(fieldsOf(own["seccompProfile"])["type"]);
-  return [
-    ...(own["runAsNonRoot"] === true && Number(own["runAsUser"]) > 0 ? [] : ["it may run as root"]),
-    ...(seccomp === "RuntimeDefault" ? [] : ["no seccomp profile"]),
-    ...(pod["automountServiceAccountToken"] === false ? [] : ["it gets a token for the Kubernetes API"]),
-    ...(textOf(pod["serviceAccountName"]) === "" ? ["it runs as the default service account"] : []),
-    ...containersOf(document).flatMap((container) => {
-      const security = fieldsOf(container["securityContext"]);
-      const resources = fieldsOf(container["resources"]);
-      const dropped = listOf(fieldsOf(security["capabilities"])["drop"]);
-      return [
-        ...(security["allowPrivilegeEscalation"] === false ? [] : ["it may become more than it is"]),
-        ...(security["readOnlyRootFilesystem"] === true ? [] : ["it may write to its image"]),
-        ...(dropped.includes("ALL") ? [] : ["it keeps capabilities"]),
-        ...(fieldsOf(resources["limits"])["memory"] === undefined ? ["its memory has no limit"] : []),
-        ...(fieldsOf(resources["requests"])["cpu"] === undefined ? ["it asks for no CPU"] : []),
-      ];
-    }),
-  ];
-}
-
-/** Liveness asks whether the loop turns and nothing else: what is away does not come back by a restart. */
-function probeFaults(document: Document): string[] {
-  const wanted = { startupProbe: "/healthz", livenessProbe: "/healthz", readinessProbe: "/readyz" };
-  return containersOf(document).flatMap((container) =>
-    Object.entries(wanted)
-      .filter(([probe, path]) => fieldsOf(fieldsOf(container[probe])["httpGet"])["path"] !== path)
-      .map(([probe, path]) => `its ${probe} does not ask ${path}`),
-  );
-}
-
-function graceFaults(document: Document, { documents }: ManifestOptions): string[] {
-  const settings = documents.find(({ kind }) => kind === "ConfigMap");
-  const drainS = Number(fieldsOf(settings?.["data"])["DRAIN_MS"]) / 1_000;
-  const graceS = Number(podOf(document)["terminationGracePeriodSeconds"]);
-  const waitS = Math.max(
-    ...containersOf(document).map((container) => {
-      const sleep = fieldsOf(fieldsOf(fieldsOf(container["lifecycle"])["preStop"])["sleep"]);
-      return Number(sleep["seconds"] ?? 0);
-    }),
-  );
-  const neededS = waitS + drainS + CLOSING_S;
-  return graceS >= neededS ? [] : [`it is killed after ${graceS} s and needs ${neededS} s to drain`];
-}
 
 /** Every role has a budget for disruptions and is spread; the door, which has callers, leaves its Service before it stops. */
 function companionFaults(document: Document, { documents }: ManifestOptions): string[] {
@@ -214,29 +169,14 @@ function namespaceFaults(namespaces: readonly Document[]): string[] {
     .map(({ metadata }) => `Namespace ${metadata.name}: pod security is not restricted`);
 }
 
+function drainSecondsOf({ documents }: ManifestOptions): number {
+  const settings = documents.find(({ kind }) => kind === "ConfigMap");
+  return Number(fieldsOf(settings?.["data"])["DRAIN_MS"]) / 1_000;
+}
+
 function runOf(document: Document): string[] {
   return containersOf(document)
     .flatMap((container) => listOf(container["env"]).map(fieldsOf))
     .filter(({ name }) => name === "RUN")
     .flatMap(({ value }) => textOf(value).split(","));
-}
-
-function podOf(document: Document): Fields {
-  return fieldsOf(fieldsOf(fieldsOf(document["spec"])["template"])["spec"]);
-}
-
-function containersOf(document: Document): readonly Fields[] {
-  return listOf(podOf(document)["containers"]).map(fieldsOf);
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as readonly unknown[]) : [];
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
 }
