@@ -23,7 +23,7 @@ export interface FlinkCluster {
   job(id: string): Promise<{ readonly state: string; readonly checkpoints: number }>;
   /** Cancels the job and waits for its end. */
   cancel(id: string): Promise<void>;
-  /** `kill -9`. Its Python workers end with it. */
+  /** `kill -9`. What its Python workers leave is ended by the next start, or by `stop`. */
   killTaskManager(): Promise<void>;
   startTaskManager(): Promise<void>;
   /** Resident memory in MB, Python workers included. */
@@ -66,14 +66,15 @@ async function startIn({ program, folder, report }: Work): Promise<FlinkCluster>
   // Only what the job is made of is shipped to the cluster.
   const python = join(folder, "python");
   cpSync(join(import.meta.dir, "scoring"), join(python, "scoring"), { recursive: true });
-  const mark = crypto.randomUUID();
+  /** Of each TaskManager's processes: its Python workers are children that a `kill -9` leaves behind. */
+  const marks: string[] = [];
   const env = environmentOf(program, folder);
 
   const start = (part: "jobmanager" | "taskmanager", isReady: () => Promise<boolean>): Promise<Daemon> =>
     startDaemon({
       name: `Flink's ${part}`,
       command: [join(program.home, `bin/${part}.sh`), "start-foreground"],
-      env: part === "taskmanager" ? { ...env, [MARK_VARIABLE]: mark } : env,
+      env: part === "taskmanager" ? { ...env, [MARK_VARIABLE]: marks.at(-1) } : env,
       // Where this process is killed, the JobManager's supervisor removes the whole folder.
       folder: part === "jobmanager" ? folder : join(folder, part),
       isReady,
@@ -117,12 +118,14 @@ async function startIn({ program, folder, report }: Work): Promise<FlinkCluster>
     async killTaskManager() {
       await taskManager?.end("SIGKILL");
       taskManager = null;
-      await endLeftovers(mark);
     },
     async startTaskManager() {
+      const ended = endAll(marks.splice(0));
+      marks.push(crypto.randomUUID());
       const known = await taskManagers();
       const isNew = async () => [...(await taskManagers())].some((id) => !known.has(id));
       taskManager = await start("taskmanager", isNew);
+      await ended;
     },
     memoryMb: () => ({
       jobManager: memoryMbOf(jobManager.pid),
@@ -132,7 +135,7 @@ async function startIn({ program, folder, report }: Work): Promise<FlinkCluster>
     async stop() {
       await taskManager?.end("SIGTERM");
       await jobManager.end("SIGTERM");
-      await endLeftovers(mark);
+      await endAll(marks);
       removeFolder(folder);
     },
   };
@@ -143,6 +146,10 @@ async function startIn({ program, folder, report }: Work): Promise<FlinkCluster>
     await cluster.stop();
     throw thrown;
   }
+}
+
+async function endAll(marks: readonly string[]): Promise<void> {
+  await Promise.all(marks.map(endLeftovers));
 }
 
 /** What Flink's scripts need of their surroundings; none of this shell's settings for the handlers. */

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import type { Judge } from "../../../handlers/shared/judge/judge.ts";
+import { BadOutput } from "../../../handlers/shared/model/model.ts";
 import { judgePrompt, llmJudge } from "../../../handlers/shared/judge/llm.ts";
 import { offlineJudge } from "../../../handlers/shared/judge/offline.ts";
 import type { IncomingRecord } from "../../../runtime/bus/bus.ts";
@@ -74,18 +75,33 @@ async function withModel(): Promise<number> {
       name: "told",
       score(judged, signal) {
         const asked = judgePrompt(judged)[1]?.content ?? "";
-        if (typeof script.get(asked.toWellFormed()) === "number") throw new FailedByHttp();
+        if (typeof script.get(asked.toWellFormed()) === "number") throw new BadOutput("told to fail");
         return llmJudge(toldModel(replies.get(asked) ?? []).completions).score(judged, signal);
       },
     };
     for (const complaint of new Set(server.complaints)) say(`the judge was asked wrongly: ${complaint}`);
-    return server.complaints.length + (await report("a judge that is a model", side, () => judge));
+    const found = await report("a judge that is a model", side, () => judge);
+    return server.complaints.length + found + misnamedErrors(side, [...server.failed.values()]);
   } finally {
     await server.stop();
   }
 }
 
-class FailedByHttp extends Error {}
+/** What an HTTP status of the judge becomes in `llm.errors`. */
+function misnamedErrors({ outputs }: ClusterSide, told: readonly number[]): number {
+  const counts = new Map<string, number>();
+  for (const { topic, value } of outputs)
+    if (topic === "llm.errors") {
+      const { error_type } = JSON.parse(new TextDecoder().decode(value ?? undefined)) as {
+        error_type: string;
+      };
+      counts.set(error_type, (counts.get(error_type) ?? 0) + 1);
+    }
+  const limited = told.filter((status) => status === 429).length;
+  say(`  llm.errors: ${JSON.stringify(Object.fromEntries(counts))}; told to fail: ${told.join(" ")}`);
+  const named = counts.get("rate_limit") === limited && counts.get("overloaded") === told.length - limited;
+  return named ? 0 : 1;
+}
 
 /** Compares, prints, and answers the number of differences. */
 async function report(

@@ -11,6 +11,8 @@ export interface JudgeServer {
   readonly baseUrl: string;
   /** Requests that a judge must not be sent: another system prompt, another temperature, an unknown question. */
   readonly complaints: readonly string[];
+  /** Questions that it failed, with the status. */
+  readonly failed: ReadonlyMap<string, number>;
   stop(): Promise<void>;
 }
 
@@ -27,6 +29,7 @@ const [REMINDER = ""] = prompt.repair.split("{problem}");
 
 export function startJudgeServer(script: Script): JudgeServer {
   const complaints: string[] = [];
+  const failed = new Map<string, number>();
   const given = new Map<string, number>();
   const answer = (asked: Asked): Response => {
     const [system, user] = asked.messages ?? [];
@@ -37,6 +40,7 @@ export function startJudgeServer(script: Script): JudgeServer {
     if (asked.model !== JUDGE_MODEL) complaints.push(`the model was ${String(asked.model)}`);
     const [question = ""] = String(user?.content).split(`${prompt.fence.between}${REMINDER}`);
     const replies = script.get(question);
+    if (typeof replies === "number") failed.set(question, replies);
     if (typeof replies === "number")
       return Response.json({ error: { message: "told to fail" } }, { status: replies });
     const turn = given.get(question) ?? 0;
@@ -60,6 +64,7 @@ export function startJudgeServer(script: Script): JudgeServer {
   return {
     baseUrl: `http://127.0.0.1:${server.port}/v1`,
     complaints,
+    failed,
     stop: () => server.stop(true),
   };
 }
