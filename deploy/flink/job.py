@@ -79,7 +79,7 @@ def main():
     config.set("restart-strategy.type", "exponential-delay")
     config.set("restart-strategy.exponential-delay.initial-backoff", "1 s")
     config.set("restart-strategy.exponential-delay.max-backoff", "30 s")
-    base_url = env.get("LLM_BASE_URL")
+    base_url = env.get("LLM_BASE_URL") if env.get("JUDGE", "model") == "model" else None
     model = env.get("LLM_MODEL", "gpt-4o-mini") if base_url else None
     settings = {
         "max_attempts": int(env.get("MAX_ATTEMPTS", "5")),
