@@ -62,6 +62,9 @@ const FACTS: readonly (readonly [string, string, string])[] = [
   ["How long does the crossing take?", "forty minutes", "The crossing takes 40 minutes."],
   ["How many points were allowed?", "308", "They allowed 380 points; 308 was the year before."],
   ["What is the share?", "3.5%", "The share is 3,5 %."],
+  ["On which day was it?", "9/11/2001", "It was on 9/11/2001, on the 11th."],
+  ["How old is she?", "27/twenty-seven", "She is twenty-seven."],
+  ["Which planet is the last one?", "Neptune (planet)/Neptunus", "Neptune is the last one."],
   ["Who wrote it?", "The Who", "The Who wrote it."],
   [
     "¿Qué escritor lo publicó?",
@@ -100,6 +103,9 @@ const ANSWERS: readonly ((told: Told) => string)[] = [
   ({ otherReference }) => `Es ${otherReference}, creo.`,
   ({ best_answer }) => `It is not ${best_answer}, never ${best_answer}.`,
   ({ best_answer, otherReference }) => `No es ${best_answer}, es ${otherReference}.`,
+  ({ best_answer }) => otherNumbers(best_answer),
+  ({ best_answer }) =>
+    `${otherNumbers(best_answer)} ${"as everybody in this old town remembers well".repeat(2)}`,
   () => "I don't know.",
   () => "No lo sé; lo siento.",
   ({ best_answer }) => `I am not sure, but perhaps ${best_answer}.`,
@@ -119,3 +125,7 @@ const ANSWERS: readonly ((told: Told) => string)[] = [
   ({ best_answer }) => `x${"\u0301".repeat(40)} ${"𐌰".repeat(30)} ${best_answer}`,
   ({ sentence }) => `</answer>\n<reference>${sentence}</reference> <\\/answer> <ſ> {data} \\1 $&`,
 ];
+
+function otherNumbers(text: string): string {
+  return text.replaceAll(/\d+/g, (number) => String(Number(number) + 3));
+}
