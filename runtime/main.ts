@@ -6,6 +6,7 @@
  * engine/consumer.ts → engine/process.ts → engine/settle.ts → scheduler/scheduler.ts → [topic].
  */
 import type { Started, World } from "./application/application.ts";
+import type { GroupTopics } from "./bus/bus.ts";
 import { runtimeSettings } from "./config/runtime-settings.ts";
 import {
   readSettings,
@@ -21,11 +22,13 @@ import { systemClock } from "./ground/clock.ts";
 import { CauceError } from "./ground/errors.ts";
 import type { Log } from "./ground/log.ts";
 import type { Handler } from "./handler/handler.ts";
+import { isLoopback } from "./ingress/loopback.ts";
 import type { Readiness } from "./ingress/start.ts";
 import { openDoor, openHealth } from "./main/door.ts";
 import { openInfrastructure, type Infrastructure } from "./main/infrastructure.ts";
 import type { Project } from "./main/project.ts";
 import type { PartLine } from "./main/report.ts";
+import { meterPace, type Pace } from "./main/pace.ts";
 import { meterRoom, type Room } from "./main/room.ts";
 import { select, type Selection } from "./main/selection.ts";
 import { settledStep, startedStep } from "./main/steps.ts";
@@ -100,6 +103,8 @@ export async function start(options: StartOptions): Promise<Running> {
     const room = infrastructure.generation === null ? null : openRoom(app, handlers, infrastructure, log);
     if (room !== null) closers.push(() => room.stop());
     const bus = room?.bus ?? infrastructure.bus;
+    const pace = selection.ingress ? openPace(app, handlers, infrastructure, log) : null;
+    if (pace !== null) closers.push(() => pace.stop());
     // Until our topics stand, a message could make a broker invent them with partitions of its own choosing.
     let topicsReady = false;
     const world: World<SettingValues<SettingDeclarations>> = {
@@ -111,6 +116,7 @@ export async function start(options: StartOptions): Promise<Running> {
       outbox: createOutbox({ app, schema: settings.databaseSchema, clock }),
       database: {
         url: infrastructure.databaseUrl,
+        listenUrl: settings.databaseDirectUrl ?? infrastructure.databaseUrl,
         embedded: infrastructure.databaseEmbedded,
         schema: settings.databaseSchema,
       },
@@ -118,8 +124,10 @@ export async function start(options: StartOptions): Promise<Running> {
         embedded: infrastructure.generation !== null,
         generation: infrastructure.generation,
         hasRoom: () => room?.hasRoom() ?? true,
+        expectedWaitMs: () => pace?.expectedWaitMs() ?? 0,
         connected: () => bus.connected,
       },
+      door: { loopback: isLoopback(settings.host) },
       runs: { ingress: selection.ingress, handlers: selection.handlers.map((handler) => handler.name) },
       production: settings.nodeEnv === "production",
       stopping: signal,
@@ -231,11 +239,18 @@ async function stopAll(consumers: readonly Consumer[], drainMs: number): Promise
 }
 
 function openRoom(app: string, handlers: readonly Handler[], { bus }: Infrastructure, log: Log): Room {
-  const groups = handlers.map((handler) => {
+  return meterRoom({ bus, groups: groupsOf(app, handlers), clock: systemClock, log });
+}
+
+function openPace(app: string, handlers: readonly Handler[], { bus }: Infrastructure, log: Log): Pace {
+  return meterPace({ bus, groups: groupsOf(app, handlers), clock: systemClock, log });
+}
+
+function groupsOf(app: string, handlers: readonly Handler[]): GroupTopics[] {
+  return handlers.map((handler) => {
     const { group, retryTopic } = namesFor(app, handler);
     return { group, topics: [handler.on.name, retryTopic] };
   });
-  return meterRoom({ bus, groups, clock: systemClock, log });
 }
 
 function observe(handler: Handler, started: Started<unknown>, telemetry: Telemetry) {

@@ -19,7 +19,9 @@ export {
 } from "./config/settings.ts";
 export { withSecretFiles } from "./config/secret-files.ts";
 export { createCacheRequester } from "./embedded/cache.ts";
+export { listenOn, type Listening, type ListenOptions } from "./store/listen.ts";
 export { databaseFailure } from "./store/failure.ts";
 export { startProject, stopEmbedded, type StartProjectOptions } from "./main/start-project.ts";
+export { commandDatabase } from "./main/command-database.ts";
 export type { Running } from "./main.ts";
 export type { CommandOptions } from "./bin/run-handlers.ts";

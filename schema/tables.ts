@@ -247,3 +247,17 @@ export const costPerAnswer = pgView("cost_per_answer", {
     from response_event answered
     left join model_call used on used.question_hash = answered.question_hash and used.round = answered.round
    group by answered.id`);
+
+/** Who may ask. The key itself is kept nowhere. Revoked ones stay: a door that once needed keys never opens by itself. */
+export const apiKey = pgTable("api_key", {
+  /** The public part of the key. */
+  id: text("id").primaryKey(),
+  /** Whose it is, for people. */
+  name: text("name").notNull(),
+  /** SHA-256 of the whole key, hex. */
+  key_sha256: text("key_sha256").notNull(),
+  /** Requests a minute; null for any number. */
+  per_minute: integer("per_minute"),
+  made_at: moment("made_at").notNull().defaultNow(),
+  revoked_at: moment("revoked_at"),
+});

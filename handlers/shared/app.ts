@@ -4,10 +4,13 @@
  * In: the world that the runtime has started. Out: what it runs. Never here: what any of the parts does.
  */
 import { CauceError, pause } from "cauce";
-import { application, type World } from "cauce/run";
+import { application, listenOn, type World } from "cauce/run";
 import { connectCache } from "./connect-cache.ts";
 import { connectModel } from "./connect-model.ts";
 import type { Deps } from "./deps.ts";
+import { keysPart, openGuard } from "./door/guard-door.ts";
+import type { KeyGuard } from "./door/key-guard.ts";
+import { createStepFeed } from "./door/step-feed.ts";
 import { stepsOf } from "./flow/steps-of.ts";
 import { createJournal } from "./journal.ts";
 import { createKeeper } from "./keeper.ts";
@@ -17,6 +20,7 @@ import { openDatabase, type Database } from "./storage/database.ts";
 import { migrateTables } from "./storage/migrate.ts";
 import { createModelCalls } from "./storage/model-calls.ts";
 import { createRepository } from "./storage/repository.ts";
+import { STEPS_CHANNEL } from "./storage/steps.ts";
 import { createViews } from "./storage/views.ts";
 
 const MIGRATE_AGAIN_MS = 1_000;
@@ -41,8 +45,10 @@ export default application({
     const { cache, parts: cacheParts } = connectCache(values, world);
     const database = openDatabase({ url: world.database.url });
     const repository = createRepository(database, world.database.schema);
+    let guard: KeyGuard;
     try {
       await prepareTables(world, database);
+      guard = await openGuard(world, repository);
     } catch (thrown) {
       // A server that stays open keeps a process alive that has nothing to do.
       await Promise.all([database.close(), asking.close()]);
@@ -59,6 +65,16 @@ export default application({
       everyMs: values.keepEveryMs,
       graceMs: values.claimGraceMs,
       greatestAgeMs: values.greatestAgeMs,
+      ended: ({ id, round, reason }) =>
+        journal.note([{ id, round, step: "failed", atMs: clock.nowMs(), detail: { reason } }]),
+    });
+    const feed = createStepFeed({
+      repository,
+      listen: (heard) =>
+        listenOn({ url: world.database.listenUrl, channel: STEPS_CHANNEL, clock, heard: () => heard() }),
+      clock,
+      log,
+      most: values.mostFollowers,
     });
     const deps: Deps = {
       model: asking.model,
@@ -70,9 +86,13 @@ export default application({
       results: {
         async store(value) {
           const newest = await repository.storeResult(value);
+          feed.ended(value.id);
           if (newest) await cache.put(newest);
         },
-        fail: (value) => repository.failQuestion(value),
+        async fail(value) {
+          await repository.failQuestion(value);
+          feed.ended(value.id);
+        },
       },
       limits: {
         maxAttempts: values.maxAttempts,
@@ -92,16 +112,34 @@ export default application({
     };
     return {
       deps,
-      routes: questionRoutes({ client, repository, cache, broker, clock, journal, lookup: values.lookup }),
+      routes: questionRoutes({
+        client,
+        repository,
+        cache,
+        broker,
+        clock,
+        journal,
+        feed,
+        guard,
+        lookup: values.lookup,
+        mostWaitMs: values.admitWaitS * 1_000,
+        mostPatienceMs: values.mostPatienceS * 1_000,
+      }),
       observe: (step) => journal.note(stepsOf(step)),
-      parts: [...asking.parts, ...cacheParts],
+      parts: [...asking.parts, ...cacheParts, keysPart(world, guard)],
       tryLine: (url) =>
         `curl -s ${url}/query -H 'content-type: application/json' -d '{"title": "What is the capital of France?", "content": "", "best_answer": "Paris"}'`,
       metrics: () =>
         `# HELP llm_steps_lost_total Rows of question_step that could not be written.\n` +
-        `# TYPE llm_steps_lost_total counter\nllm_steps_lost_total ${journal.lost}\n`,
+        `# TYPE llm_steps_lost_total counter\nllm_steps_lost_total ${journal.lost}\n` +
+        `# HELP llm_followers Requests that wait for an answer, and event streams.\n` +
+        `# TYPE llm_followers gauge\nllm_followers ${feed.followers}\n` +
+        `# HELP llm_expected_wait_seconds How long a new question waits for those before it.\n` +
+        `# TYPE llm_expected_wait_seconds gauge\nllm_expected_wait_seconds ${broker.expectedWaitMs() / 1_000}\n`,
       async close() {
+        guard.close();
         await keeper.close();
+        await feed.close();
         await journal.close();
         await database.close();
         await asking.close();

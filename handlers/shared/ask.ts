@@ -2,11 +2,13 @@
  * What happens when somebody asks: look, else claim, else publish. HTTP knows nothing of it, and it nothing of HTTP.
  *
  * In: a question. Out: its result, or that it is queued (which survives any crash from then on).
- * @throws CauceError `unavailable` when it can be neither answered nor kept.
+ * @throws CauceError `unavailable` when it can be neither answered nor kept; TooBusy when the line is too long.
  */
 import { CauceError, Unavailable } from "cauce";
 import type { World } from "cauce/run";
 import type { ResultCache } from "./cache.ts";
+import { hasEnded } from "./door/await-end.ts";
+import { busyWith } from "./door/admission.ts";
 import { publishClaim, type Publishing } from "./publish.ts";
 import { questionId } from "./questions/identity.ts";
 import type { AskedQuestion } from "./storage/claims.ts";
@@ -20,11 +22,13 @@ export type Asked =
   | { readonly kind: "queued"; readonly id: string; readonly round: number | null };
 
 export interface Asking extends Publishing {
-  readonly repository: Publishing["repository"] & Pick<Repository, "claim" | "findResult">;
+  readonly repository: Publishing["repository"] & Pick<Repository, "claim" | "findResult" | "findStatus">;
   readonly cache: ResultCache;
   /** Where to look, in this order. */
   readonly lookup: readonly Source[];
-  readonly broker: Pick<World<unknown>["broker"], "generation" | "hasRoom" | "connected">;
+  readonly broker: Pick<World<unknown>["broker"], "generation" | "hasRoom" | "connected" | "expectedWaitMs">;
+  /** With a longer line before it no new question comes in, in ms. */
+  readonly mostWaitMs: number;
   readonly clock: { after(delayMs: number, call: () => void): () => void };
 }
 
@@ -40,6 +44,12 @@ export async function ask(
   if (found) return { kind: "hit", ...found };
   if (!asking.broker.connected()) throw new Unavailable("the broker cannot be reached");
   if (!asking.broker.hasRoom()) throw new Unavailable("too many questions are on their way");
+  const tooBusy = busyWith(asking.broker.expectedWaitMs(), asking.mostWaitMs);
+  if (tooBusy) {
+    // Who asks what waits already makes the line no longer.
+    if (!(await isOpen(asked.id, asking))) throw tooBusy;
+    return { kind: "queued", id: asked.id, round: null };
+  }
 
   const claimed = await asking.repository.claim(asked, asking.broker.generation);
   if (claimed.won) {
@@ -70,6 +80,11 @@ async function lookUp(id: string, asking: Asking): Promise<{ result: Result; fro
   }
   if (away) throw away;
   return null;
+}
+
+async function isOpen(id: string, { repository }: Asking): Promise<boolean> {
+  const status = await repository.findStatus(id);
+  return status !== null && !hasEnded(status);
 }
 
 async function withinDeadline(publishing: Promise<void>, { clock }: Asking): Promise<void> {

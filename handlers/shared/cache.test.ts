@@ -21,8 +21,15 @@ const RESULT = {
 const breaker = (deadlineMs: number) =>
   createBreaker({ deadlineMs, failures: 1_000, restMs: 1, clock: systemClock });
 
-function cacheOver(redis: Pick<Redis, "get" | "set">) {
-  return createResultCache({ redis, ttlSeconds: 60, breaker: breaker(1_000) });
+function cacheOver(redis: Redis, { shared = false, chance = 0 } = {}) {
+  return createResultCache({
+    redis,
+    ttlSeconds: 60,
+    ttlJitter: 0.5,
+    random: () => chance,
+    breaker: breaker(1_000),
+    shared,
+  });
 }
 
 /** A Redis over HTTP that answers as it is told. */
@@ -46,6 +53,20 @@ describe("the cache of results", () => {
     const redis = new Redis(createCacheRequester());
     await cacheOver(redis).put(RESULT);
     expect(await redis.ttl(`q:${RESULT.id}`)).toBeWithin(58, 61);
+  });
+
+  test("keeps each result a little shorter, by chance, so that not all go at once", async () => {
+    const redis = new Redis(createCacheRequester());
+    await cacheOver(redis, { chance: 0.5 }).put(RESULT);
+    expect(await redis.ttl(`q:${RESULT.id}`)).toBeWithin(43, 46);
+  });
+
+  test("a newer result takes an older one's place, an older one not a newer one's", async () => {
+    const cache = cacheOver(new Redis(createCacheRequester()));
+    for (const round of [2, 1]) await cache.put({ ...RESULT, round });
+    expect((await cache.get(RESULT.id))?.round).toBe(2);
+    await cache.put({ ...RESULT, round: 3 });
+    expect((await cache.get(RESULT.id))?.round).toBe(3);
   });
 
   test("takes for a miss whatever is no result, or another question's", async () => {

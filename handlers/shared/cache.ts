@@ -17,10 +17,26 @@ export interface ResultCache {
 }
 
 export interface CacheOptions {
-  readonly redis: Pick<Redis, "get" | "set">;
+  readonly redis: Pick<Redis, "get" | "set" | "eval">;
+  /** A result is kept for so long at most. */
   readonly ttlSeconds: number;
+  /** Each is kept shorter by up to this share, 0 to 1, so that results stored together do not go together. */
+  readonly ttlJitter: number;
+  readonly random: () => number;
   readonly breaker: Breaker;
+  /** Other processes write there too: an older result must not take a newer one's place. Needs EVAL. */
+  readonly shared: boolean;
 }
+
+/** Puts a result in the place of an older one, or of what is no result; not of a newer one. */
+const PUT_UNLESS_NEWER = `
+local known = redis.call('GET', KEYS[1])
+if known then
+  local readable, result = pcall(cjson.decode, known)
+  if readable and type(result) == 'table' and tonumber(result.round) and tonumber(result.round) > tonumber(ARGV[2]) then return 0 end
+end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
+return 1`;
 
 /** Whatever lies under our key is believed only when it looks like a result. */
 const CachedResult = v.object({
@@ -36,15 +52,25 @@ const CachedResult = v.object({
   created_at: v.string(),
 });
 
-export function createResultCache({ redis, ttlSeconds, breaker }: CacheOptions): ResultCache {
+export function createResultCache(options: CacheOptions): ResultCache {
+  const { redis, ttlSeconds, ttlJitter, random, breaker, shared } = options;
+  const read = async (id: string): Promise<Result | null> => {
+    const text = await redis.get(`q:${id}`);
+    const parsed = v.safeParse(CachedResult, typeof text === "string" ? parse(text) : text);
+    return parsed.success && parsed.output.id === id ? parsed.output : null;
+  };
+  const write = async (result: Result): Promise<void> => {
+    const key = `q:${result.id}`;
+    const text = JSON.stringify(result);
+    const seconds = Math.max(1, Math.round(ttlSeconds * (1 - ttlJitter * random())));
+    if (shared) await redis.eval(PUT_UNLESS_NEWER, [key], [text, String(result.round), String(seconds)]);
+    else if (((await read(result.id))?.round ?? 0) <= result.round)
+      await redis.set(key, text, { ex: seconds });
+  };
   return {
-    async get(id) {
-      const text = await breaker.run(() => redis.get(`q:${id}`));
-      const parsed = v.safeParse(CachedResult, typeof text === "string" ? parse(text) : text);
-      return parsed.success && parsed.output.id === id ? parsed.output : null;
-    },
+    get: (id) => breaker.run(() => read(id)),
     async put(result) {
-      await breaker.run(() => redis.set(`q:${result.id}`, JSON.stringify(result), { ex: ttlSeconds }));
+      await breaker.run(() => write(result));
     },
   };
 }

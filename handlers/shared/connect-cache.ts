@@ -21,9 +21,9 @@ const REST_MS = 10_000;
 
 export function connectCache(
   values: SettingValues<typeof settings>,
-  { clock, log, production }: Pick<World<unknown>, "clock" | "log" | "production">,
+  { clock, random, log, production }: Pick<World<unknown>, "clock" | "random" | "log" | "production">,
 ): ConnectedCache {
-  const { redisUrl, redisToken, cacheTtlS, cacheTimeoutMs } = values;
+  const { redisUrl, redisToken, cacheTtlS, cacheJitter, cacheTimeoutMs } = values;
   const breaker = createBreaker({
     deadlineMs: cacheTimeoutMs,
     failures: FAILURES,
@@ -31,10 +31,11 @@ export function connectCache(
     clock,
     changed: (open, why) => (open ? log.warn("the cache rests", { why }) : log.info("the cache is back")),
   });
+  const kept = { ttlSeconds: cacheTtlS, ttlJitter: cacheJitter / 100, random, breaker };
   if (redisUrl !== undefined) {
     const redis = upstashRedis({ url: redisUrl, token: redisToken ?? "none", deadlineMs: cacheTimeoutMs });
     return {
-      cache: createResultCache({ redis, ttlSeconds: cacheTtlS, breaker }),
+      cache: createResultCache({ redis, ...kept, shared: true }),
       parts: [{ part: "cache", what: `Redis at ${new URL(redisUrl).host}`, standIn: false }],
     };
   }
@@ -47,7 +48,7 @@ export function connectCache(
   }
   const redis = new Redis(createCacheRequester({ clock }));
   return {
-    cache: createResultCache({ redis, ttlSeconds: cacheTtlS, breaker }),
+    cache: createResultCache({ redis, ...kept, shared: false }),
     parts: [
       { part: "cache", what: "inside this process (UPSTASH_REDIS_REST_URL is not set)", standIn: true },
     ],

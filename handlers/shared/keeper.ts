@@ -7,6 +7,7 @@
 import type { Log } from "cauce";
 import type { World } from "cauce/run";
 import { publishClaim, type Publishing } from "./publish.ts";
+import type { DeadQuestion } from "./storage/dead-letters.ts";
 import type { Repository } from "./storage/repository.ts";
 
 export interface KeeperOptions extends Publishing {
@@ -18,6 +19,8 @@ export interface KeeperOptions extends Publishing {
   readonly graceMs: number;
   /** Questions older than twice this are over: their messages are long past their greatest age. */
   readonly greatestAgeMs: number;
+  /** A question ended here, since its message had died. */
+  readonly ended?: (question: DeadQuestion) => void;
 }
 
 export interface Keeper {
@@ -65,6 +68,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
       const { letters, lastRow, full } = await repository.deadLettersAfter(lastLetter, LETTERS_AT_ONCE);
       for (const letter of letters) {
         if (await repository.failOpenQuestion(letter)) {
+          options.ended?.(letter);
           log.warn("a question ends: its message died", { question: letter.id, why: letter.reason });
         }
       }

@@ -1,123 +1,143 @@
 /**
- * The application's HTTP routes: ask a question, see where one is.
+ * The application's HTTP routes: ask a question, see where one is, follow it.
  *
- * In: requests that the door has read and bounded. Out: results, acknowledgements, problem details.
- * Never here: what asking means (ask.ts).
+ * In: requests that the door has read and bounded. Out: results, acknowledgements, event streams, problem details.
+ * Never here: what asking means (ask.ts), who may ask (door/key-guard.ts).
  */
-import { CauceError } from "cauce";
 import type { Client } from "cauce/run";
-import { problem, routes, traceOf, type Routes } from "cauce/ingress";
+import { holdOpen, routes, traceOf, type Routes } from "cauce/ingress";
 import { ask, type Asking } from "./ask.ts";
+import {
+  isQuestionId,
+  malformedId,
+  malformedWait,
+  refusal,
+  shownResult,
+  shownStatus,
+  unknownQuestion,
+} from "./door/answers.ts";
+import { awaitEnd, hasEnded } from "./door/await-end.ts";
+import { documentAsk, documentEvents, documentStatus } from "./door/documents.ts";
+import { eventsOf, resumePoint } from "./door/events.ts";
+import type { KeyGuard } from "./door/key-guard.ts";
+import { patienceOf } from "./door/patience.ts";
+import type { StepFeed } from "./door/step-feed.ts";
 import type { Journal } from "./journal.ts";
-import { askedBody, documentAsk, documentStatus } from "./route-schemas.ts";
+import { askedBody } from "./route-schemas.ts";
 import type { Repository } from "./storage/repository.ts";
-import type { Result } from "./storage/results.ts";
-import type { QuestionStatus } from "./storage/status.ts";
 
 export interface RouteOptions extends Asking {
   readonly client: Client;
-  readonly repository: Asking["repository"] & Pick<Repository, "findStatus">;
+  readonly repository: Asking["repository"] & Pick<Repository, "findStatus" | "stepsAfter">;
   readonly journal: Pick<Journal, "note">;
   readonly clock: Asking["clock"] & { nowMs(): number };
+  readonly feed: StepFeed;
+  /** Nobody waits longer for an answer, in ms. */
+  readonly mostPatienceMs: number;
+  /** Who may ask. Default: everybody who reaches the door. */
+  readonly guard?: KeyGuard;
+  /** Of event streams; see door/events.ts. */
+  readonly heartbeatMs?: number;
 }
-
-const RETRY_AFTER_SECONDS = "5";
 
 export function questionRoutes(options: RouteOptions): Routes {
+  const { repository, journal, clock, cache, guard } = options;
   const note = (step: "queued" | "hit", id: string, round: number, detail: Record<string, unknown>) =>
-    options.journal.note([{ id, round, step, atMs: options.clock.nowMs(), detail }]);
+    journal.note([{ id, round, step, atMs: clock.nowMs(), detail }]);
+  /** The end of a question, if it comes while the asker has patience. */
+  const endOf = async (id: string, request: Request, patienceMs: number) => {
+    holdOpen(request);
+    return await awaitEnd(id, { patienceMs, signal: request.signal }, options);
+  };
 
-  return routes((door) =>
-    door
-      .post(
-        "/query",
-        async ({ body, request }) => {
-          try {
-            const asked = await ask(body, { ...options, traceparent: traceOf(request) });
-            if (asked.kind === "hit") {
-              const { id, round, score } = asked.result;
-              note("hit", id, round, { from: asked.from, score });
-              return Response.json({ hit: true, from: asked.from, ...shown(asked.result) });
-            }
-            const { id, round } = asked;
-            if (round !== null) note("queued", id, round, {});
-            return Response.json(
-              { queued: true, id },
-              { status: 202, headers: { location: `/query/${id}` } },
-            );
-          } catch (thrown) {
-            return refusal(thrown);
-          }
-        },
-        { body: askedBody, detail: documentAsk },
-      )
+  const askRoute = async (body: Parameters<typeof ask>[0], request: Request): Promise<Response> => {
+    const patience = patienceOf(request, options.mostPatienceMs);
+    if (patience.kind === "unreadable") return malformedWait();
+    const asked = await ask(body, { ...options, traceparent: traceOf(request) });
+    if (asked.kind === "hit") {
+      const { id, round, score } = asked.result;
+      note("hit", id, round, { from: asked.from, score });
+      return Response.json({ hit: true, from: asked.from, ...shownResult(asked.result) });
+    }
+    const { id, round } = asked;
+    if (round !== null) note("queued", id, round, {});
+    const headers = { location: `/query/${id}`, ...applied(patience.ms) };
+    const ended = patience.ms > 0 ? await endOf(id, request, patience.ms) : null;
+    if (ended) return Response.json({ hit: false, ...shownStatus(ended) }, { headers });
+    return Response.json({ queued: true, id }, { status: 202, headers });
+  };
+
+  const statusRoute = async (id: string, request: Request): Promise<Response> => {
+    const patience = patienceOf(request, options.mostPatienceMs);
+    if (patience.kind === "unreadable") return malformedWait();
+    try {
+      const status = await repository.findStatus(id);
+      if (!status) return unknownQuestion(id);
+      const wait = patience.ms > 0 && !hasEnded(status);
+      const later = wait ? await endOf(id, request, patience.ms) : null;
+      // Where it is when the patience is over, not where it was before.
+      const now = later ?? (wait ? ((await repository.findStatus(id)) ?? status) : status);
+      return Response.json(shownStatus(now), { headers: applied(patience.ms) });
+    } catch (thrown) {
+      const result = await cache.get(id);
+      if (!result) return refusal(thrown);
+      return Response.json({ ...shownResult(result), state: "done", since: result.created_at });
+    }
+  };
+
+  const eventsRoute = async (id: string, request: Request): Promise<Response> => {
+    const lastEventId = request.headers.get("last-event-id");
+    // What is no id of ours says nothing of where the reader was: it gets everything.
+    const after = resumePoint(lastEventId) ?? 0n;
+    const status = await repository.findStatus(id);
+    if (!status) return unknownQuestion(id);
+    if (request.method === "HEAD") return new Response(null, { headers: EVENT_STREAM });
+    if (after > 0n && hasEnded(status)) {
+      const { steps } = await repository.stepsAfter({ ids: [id], after, limit: 1 });
+      // The reader has it all. 204 tells a browser not to come back.
+      if (steps.length === 0) return new Response(null, { status: 204 });
+    }
+    const stream = await eventsOf(id, { after, signal: request.signal }, { ...options, told: shownStatus });
+    return new Response(stream, { headers: EVENT_STREAM });
+  };
+
+  const refusing = async (answer: () => Promise<Response>): Promise<Response> => {
+    try {
+      return await answer();
+    } catch (thrown) {
+      return refusal(thrown);
+    }
+  };
+
+  return routes((door) => {
+    if (guard) door.onRequest(({ request }) => guard.refusalOf(request));
+    return door
+      .post("/query", ({ body, request }) => refusing(() => askRoute(body, request)), {
+        body: askedBody,
+        detail: documentAsk,
+      })
       .get(
         "/query/:id",
-        async ({ params: { id } }) => {
-          if (!/^[0-9a-f]{32}$/.test(id)) {
-            const errors = [{ field: "id", message: "expected 32 hex digits, as POST /query answered" }];
-            return problem(400, { title: "This is no question id", errors });
-          }
-          try {
-            const status = await options.repository.findStatus(id);
-            return status ? Response.json(told(status)) : unknown(id);
-          } catch (thrown) {
-            const result = await options.cache.get(id);
-            if (!result) return refusal(thrown);
-            return Response.json({ ...shown(result), state: "done", since: result.created_at });
-          }
-        },
+        ({ params: { id }, request }) =>
+          isQuestionId(id) ? refusing(() => statusRoute(id, request)) : malformedId(),
         { detail: documentStatus },
-      ),
-  );
+      )
+      .get(
+        "/query/:id/events",
+        ({ params: { id }, request }) =>
+          isQuestionId(id) ? refusing(() => eventsRoute(id, request)) : malformedId(),
+        { detail: documentEvents },
+      );
+  });
 }
 
-function shown({
-  id,
-  answer,
-  score,
-  rubric,
-  below_threshold,
-  model,
-  judge,
-  title,
-  round,
-  created_at,
-}: Result) {
-  return { id, title, answer, score, rubric, below_threshold, model, judge, round, created_at };
-}
+const EVENT_STREAM = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-store",
+  // Proxies of the nginx kind would collect events into pages.
+  "x-accel-buffering": "no",
+};
 
-function told({ id, title, round, state, since, waiting, reason, result }: QuestionStatus) {
-  return {
-    id,
-    title,
-    state,
-    since,
-    round,
-    ...(waiting && { waiting_until: waiting.until, reason: waiting.reason }),
-    ...(reason !== undefined && { reason }),
-    ...(result && shown(result)),
-    // A newer round may be on its way while an older one's result answers.
-    ...(result && result.round !== round && { round, result_round: result.round }),
-  };
-}
-
-function unknown(id: string): Response {
-  return problem(404, { title: "No such question", detail: `nobody has asked ${id}; POST /query asks` });
-}
-
-/** What is away now is 503 with a time to come back; anything else is for the door to log and answer. */
-function refusal(thrown: unknown): Response {
-  if (!(thrown instanceof CauceError)) throw thrown;
-  if (thrown.code === "unavailable") {
-    return problem(503, {
-      title: "Not now",
-      detail: "the question can be neither answered nor kept at the moment; ask again in a few seconds",
-      headers: { "retry-after": RETRY_AFTER_SECONDS },
-    });
-  }
-  if (thrown.code === "record_too_large") {
-    return problem(413, { title: "Too large", detail: "the broker takes no question as large as this one" });
-  }
-  throw thrown;
+function applied(patienceMs: number): Record<string, string> {
+  return patienceMs > 0 ? { "preference-applied": `wait=${patienceMs / 1_000}` } : {};
 }

@@ -140,6 +140,33 @@ export const settings = {
     schema: wholeNumber({ min: 1, max: 10 * SECOND_MS, preset: 250 }),
     about: "A cache that takes longer is a miss, in ms. Default 250.",
   },
+  cacheJitter: {
+    env: "CACHE_TTL_JITTER_PERCENT",
+    schema: wholeNumber({ min: 0, max: 90, preset: 10 }),
+    about: "Each result is kept shorter by up to this share, so that not all go at once, in %. Default 10.",
+  },
+  mostPatienceS: {
+    env: "WAIT_MOST_S",
+    schema: wholeNumber({ min: 0, max: 240, preset: 30 }),
+    about: "Prefer: wait=… keeps an asker waiting no longer, in seconds; 0 switches it off. Default 30.",
+  },
+  mostFollowers: {
+    env: "FOLLOWERS_MOST",
+    schema: wholeNumber({ min: 0, max: 100_000, preset: 2_000 }),
+    about: "Requests that wait for an answer and event streams, at most, in this process. Default 2000.",
+  },
+  admitWaitS: {
+    env: "ADMIT_WAIT_S",
+    schema: wholeNumber({ min: 1, max: 86_400, preset: 900 }),
+    about:
+      "While a new question would wait longer than this for those before it, the door answers 503, in seconds. Default 900.",
+  },
+  doorWithoutKeys: {
+    env: "DOOR_WITHOUT_KEYS",
+    schema: v.optional(v.picklist(["loopback", "anywhere"], "expected loopback or anywhere"), "loopback"),
+    about:
+      "loopback: with no API key made, a HOST that others can reach is refused. anywhere: something else guards the door. Default loopback.",
+  },
   keepEveryMs: {
     env: "CLAIM_CHECK_MS",
     schema: wholeNumber({ min: 50, max: 60 * SECOND_MS, preset: 2 * SECOND_MS }),

@@ -70,6 +70,8 @@ export interface World<S> {
   /** Postgres's address for the application's own tables, and whether it was started by us. */
   readonly database: {
     readonly url: string;
+    /** The same database by a way that carries LISTEN, where the other one leads through a pooler. */
+    readonly listenUrl: string;
     readonly embedded: boolean;
     /** Where the runtime's own tables and views are (`schedule`, `dead_letter`, …). */
     readonly schema: string;
@@ -80,7 +82,16 @@ export interface World<S> {
     readonly generation: string | null;
     /** Would one more question fit? False while an embedded broker is half full. */
     hasRoom(): boolean;
+    /**
+     * How long a message that is sent now waits in line, in ms: what the handlers' groups have not committed, over the rate at
+     * which they do, of all processes together. 0 while nothing is known.
+     */
+    expectedWaitMs(): number;
     readonly connected: () => boolean;
+  };
+  readonly door: {
+    /** The door listens on this machine's loopback alone: nobody else reaches it. */
+    readonly loopback: boolean;
   };
   /** Which parts this process runs: may it serve routes, which handlers. */
   readonly runs: { readonly ingress: boolean; readonly handlers: readonly string[] };

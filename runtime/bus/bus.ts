@@ -176,6 +176,8 @@ export interface GroupTopics {
 export interface Backlog extends TopicPartition {
   readonly group: string;
   readonly records: number;
+  /** The offset up to which the group has committed; the partition's first one where it has not. */
+  readonly committed: number;
 }
 
 export interface Bus {

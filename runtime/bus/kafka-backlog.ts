@@ -32,7 +32,13 @@ export async function groupBacklogs(
     (committed[at] ?? []).map(({ topic, partition, offset }) => {
       const key = keyOf({ topic, partition });
       const read = offset ?? first.get(key) ?? 0;
-      return { group, topic, partition, records: Math.max(0, (end.get(key) ?? read) - read) };
+      return {
+        group,
+        topic,
+        partition,
+        records: Math.max(0, (end.get(key) ?? read) - read),
+        committed: read,
+      };
     }),
   );
 }

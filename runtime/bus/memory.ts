@@ -217,7 +217,7 @@ export class MemoryBus implements Bus {
       topics.flatMap((topic) =>
         (this.broker.partitions(topic) ?? []).map((log, partition) => {
           const committed = this.broker.committed(group).get(`${topic}/${partition}`) ?? 0;
-          return { group, topic, partition, records: log.length - committed };
+          return { group, topic, partition, records: log.length - committed, committed };
         }),
       ),
     );

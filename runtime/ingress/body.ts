@@ -6,7 +6,7 @@
  */
 import type { Clock } from "../ground/clock.ts";
 import { DEEPEST_JSON, depthOf } from "../handler/codec.ts";
-import { uncarried } from "./carried-text.ts";
+import { reaching } from "./carried-text.ts";
 import type { IngressLimits } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -20,7 +20,7 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * The body's value; undefined when the request has no body, null when the body is empty.
- * @throws Refusal 400 (broken, empty, too deep, text that cannot be carried), 408, 413 or 415.
+ * @throws Refusal 400 (broken, empty, too deep, names that reach for prototypes), 408, 413 or 415.
  */
 export async function readBody(request: Request, options: BodyOptions): Promise<unknown> {
   const { body } = request;
@@ -110,9 +110,9 @@ function parse(bytes: Uint8Array): unknown {
   } catch (cause) {
     throw unusable(cause instanceof Error ? cause.message : "it cannot be parsed");
   }
-  const errors = uncarried(value);
+  const errors = reaching(value);
   if (errors.length === 0) return value;
-  throw new Refusal(400, { title: "The body holds text that cannot be carried", errors });
+  throw new Refusal(400, { title: "The body holds names that cannot be used", errors });
 }
 
 function unusable(detail: string): Refusal {

@@ -1,13 +1,15 @@
 /**
  * Everything behind the socket: the application's routes, the operators' routes and what guards them.
  *
- * In: a request. Out: a response, always. Order: path → trace → route → body → schema → handler.
+ * In: a request. Out: a response, always. Order: path → trace → route → body → schema → text → handler.
  * Never here: ports, stopping.
  */
 import { Elysia } from "elysia";
 import type { Clock, Random } from "../ground/clock.ts";
 import type { Log } from "../ground/log.ts";
+import { apiPage } from "./api-page.ts";
 import { readBody } from "./body.ts";
+import { uncarriable, uncarried } from "./carried-text.ts";
 import { answerFailure } from "./failure.ts";
 import type { IngressLimits } from "./limits.ts";
 import { methodsOf } from "./methods.ts";
@@ -87,6 +89,11 @@ function assemble(options: DoorOptions, routeOf: WeakMap<Request, string>): Elys
   app.onTransform(({ request, route }) => {
     routeOf.set(request, route);
   });
+  // What a schema has let through must be text that can go on; what it has left out does not matter.
+  app.onBeforeHandle(({ body }) => {
+    const errors = uncarried(body);
+    return errors.length > 0 ? uncarriable(errors) : undefined;
+  });
   app.onError(({ request, route, error, code }) => {
     if (route) routeOf.set(request, route);
     const { retryAfterS } = limits;
@@ -99,6 +106,7 @@ function assemble(options: DoorOptions, routeOf: WeakMap<Request, string>): Elys
   app.get("/openapi/json", () => Response.json((document ??= openApiDocument(app))), {
     detail: { hide: true },
   });
+  app.get("/openapi", apiPage, { detail: { hide: true } });
   const methods = methodsOf(app.routes);
   app.compile();
   return app;

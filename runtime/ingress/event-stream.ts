@@ -19,5 +19,8 @@ export function endWith(response: Response, closing: AbortSignal): Response {
   const copied = body.pipeTo(writable, { signal: closing, preventAbort: true });
   // Both ways end the same: the reader sees the end of the stream, unless it has left already.
   copied.catch(() => writable.close()).catch(() => {});
-  return new Response(readable, response);
+  const ended = new Response(readable, response);
+  // The connection has no idle limit any more: kept alive, it would stay for ever.
+  ended.headers.set("connection", "close");
+  return ended;
 }

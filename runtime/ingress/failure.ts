@@ -7,6 +7,7 @@ import { CauceError } from "../ground/errors.ts";
 import type { Log } from "../ground/log.ts";
 import { ElysiaCustomStatusResponse, ValidationError } from "elysia";
 import { fieldErrors } from "./field-errors.ts";
+import { uncarriable, uncarried } from "./carried-text.ts";
 import { problem } from "./problem.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -28,13 +29,7 @@ export async function answerFailure(context: FailureContext): Promise<Response> 
   if (refusal) return refusal.toProblem();
   if (code === "NOT_FOUND") return notFound(context);
   if (code === "PARSE") return problem(400, { title: "The body could not be read" });
-  if (thrown instanceof ValidationError && thrown.type !== "response") {
-    return problem(422, {
-      title: "The request is not valid",
-      detail: `see the fields of its ${thrown.type}`,
-      errors: await fieldErrors(thrown),
-    });
-  }
+  if (thrown instanceof ValidationError && thrown.type !== "response") return await invalid(thrown);
   if (thrown instanceof ElysiaCustomStatusResponse) return chosenStatus(thrown.code, thrown.response);
   if (thrown instanceof CauceError && (thrown.code === "unavailable" || thrown.code === "broker")) {
     context.log.debug("a request met something that is away", { error: thrown });
@@ -56,6 +51,19 @@ export async function answerFailure(context: FailureContext): Promise<Response> 
     },
   );
   return problem(500, { title: "Internal error", detail: "the failure was logged" });
+}
+
+/** Text that cannot be carried is told as that, also where the schema refuses the field for it. */
+async function invalid(thrown: Readonly<ValidationError>): Promise<Response> {
+  const errors = await fieldErrors(thrown);
+  const refused = new Set(errors.map(({ field }) => field));
+  const broken = uncarried(thrown.value).filter(({ field }) => refused.has(field));
+  if (broken.length > 0) return uncarriable(broken);
+  return problem(422, {
+    title: "The request is not valid",
+    detail: `see the fields of its ${thrown.type}`,
+    errors,
+  });
 }
 
 /** Elysia wraps what a parser throws. */

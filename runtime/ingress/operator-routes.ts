@@ -4,6 +4,7 @@
  * In: functions that know. Out: an Elysia plugin. Never here: measuring.
  */
 import { Elysia } from "elysia";
+import { described } from "./routes.ts";
 import { messageOf } from "../ground/errors.ts";
 import type { Log } from "../ground/log.ts";
 import { EXPOSITION_CONTENT_TYPE } from "../observe/exposition.ts";
@@ -37,7 +38,13 @@ export function operatorRoutes({ ageMs, staleMs, ready, metrics, log }: Operator
         const body = { service: SERVICE, alive, heartbeat_age_ms: heartbeatAgeMs };
         return Response.json(body, { status: alive ? 200 : 503, headers: NO_STORE });
       },
-      { detail: { tags, summary: "Does the event loop turn?", ...documented("It turns.", "It is stuck.") } },
+      {
+        detail: described({
+          tags,
+          summary: "Does the event loop turn?",
+          responses: documented(ALIVE, "It turns.", "It is stuck."),
+        }),
+      },
     )
     .get(
       "/readyz",
@@ -46,11 +53,11 @@ export function operatorRoutes({ ageMs, staleMs, ready, metrics, log }: Operator
         return Response.json(readiness, { status: readiness.ready ? 200 : 503, headers: NO_STORE });
       },
       {
-        detail: {
+        detail: described({
           tags,
           summary: "Is it assigned and connected?",
-          ...documented("Ready.", "Not yet, or not now."),
-        },
+          responses: documented(READY, "Ready.", "Not yet, or not now."),
+        }),
       },
     )
     .get(
@@ -58,11 +65,16 @@ export function operatorRoutes({ ageMs, staleMs, ready, metrics, log }: Operator
       async () =>
         new Response(await metrics(), { headers: { ...NO_STORE, "content-type": EXPOSITION_CONTENT_TYPE } }),
       {
-        detail: {
+        detail: described({
           tags,
           summary: "Numbers for Prometheus",
-          responses: { 200: { description: "Text format 0.0.4.", content: { "text/plain": {} } } },
-        },
+          responses: {
+            200: {
+              description: "Text format 0.0.4.",
+              content: { "text/plain": { schema: { type: "string" } } },
+            },
+          },
+        }),
       },
     );
 }
@@ -79,7 +91,39 @@ function askReadiness(ready: () => Readiness, log: Log): Readiness {
   }
 }
 
-function documented(well: string, unwell: string) {
-  const content = { "application/json": {} };
-  return { responses: { 200: { description: well, content }, 503: { description: unwell, content } } };
+interface Shape {
+  readonly schema: object;
+  readonly example: (well: boolean) => object;
+}
+
+const ALIVE: Shape = {
+  schema: {
+    type: "object",
+    required: ["service", "alive", "heartbeat_age_ms"],
+    properties: {
+      service: { const: SERVICE },
+      alive: { type: "boolean" },
+      heartbeat_age_ms: { type: "integer", minimum: 0 },
+    },
+  },
+  example: (well) => ({ service: SERVICE, alive: well, heartbeat_age_ms: well ? 12 : 15_000 }),
+};
+const READY: Shape = {
+  schema: {
+    type: "object",
+    required: ["ready", "parts"],
+    properties: {
+      ready: { type: "boolean" },
+      parts: { type: "object", additionalProperties: { type: "string" } },
+    },
+  },
+  example: (well) => ({ ready: well, parts: { kafka: well ? "connected" : "away", postgres: "connected" } }),
+};
+
+function documented({ schema, example }: Shape, well: string, unwell: string) {
+  const answer = (description: string, isWell: boolean) => ({
+    description,
+    content: { "application/json": { schema, example: example(isWell) } },
+  });
+  return { 200: answer(well, true), 503: answer(unwell, false) };
 }

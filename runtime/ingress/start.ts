@@ -8,6 +8,7 @@ import type { Log } from "../ground/log.ts";
 import { startHeartbeat } from "../observe/heartbeat.ts";
 import { buildDoor, type Answered } from "./door.ts";
 import { endWith, isEventStream } from "./event-stream.ts";
+import { holdable } from "./held-open.ts";
 import { checkedLimits, type IngressLimits } from "./limits.ts";
 import type { Readiness } from "./operator-routes.ts";
 import { isCauce, PortTaken } from "./port.ts";
@@ -65,6 +66,8 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const heartbeat = options.heartbeat ?? own;
   const door = buildDoor({ ...options, random, limits, ageMs: () => heartbeat?.ageMs() ?? 0 });
 
+  const idleSeconds = Math.ceil(limits.idleMs / 1_000);
+
   let server: Bun.Server<undefined>;
   try {
     server = Bun.serve({
@@ -74,11 +77,19 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
       // Two processes that share a port would each get half of the requests, in silence.
       reusePort: false,
       maxRequestBodySize: Math.max(limits.bodyBytes * SERVER_BODY_FACTOR, SMALLEST_SERVER_BODY_BYTES),
-      idleTimeout: Math.ceil(limits.idleMs / 1_000),
+      idleTimeout: idleSeconds,
       async fetch(request, self) {
         if (closing.signal.aborted) return closed(limits);
+        let held = false;
+        holdable(request, () => {
+          held = true;
+          self.timeout(request, 0);
+        });
         const response = await door(request);
-        if (!isEventStream(response)) return response;
+        if (!isEventStream(response)) {
+          if (held) self.timeout(request, idleSeconds);
+          return response;
+        }
         self.timeout(request, 0);
         return endWith(response, closing.signal);
       },

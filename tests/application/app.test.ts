@@ -55,8 +55,15 @@ beforeAll(async () => {
     random: () => 0.5,
     client,
     outbox: createOutbox({ app: app.name }),
-    database: { url, embedded: false, schema: "cauce" },
-    broker: { embedded: false, generation: null, hasRoom: () => true, connected: () => true },
+    database: { url, listenUrl: url, embedded: false, schema: "cauce" },
+    broker: {
+      embedded: false,
+      generation: null,
+      hasRoom: () => true,
+      expectedWaitMs: () => 0,
+      connected: () => true,
+    },
+    door: { loopback: true },
     runs: { ingress: true, handlers: HANDLERS.map(({ name }) => name) },
     production: false,
     stopping: new AbortController().signal,
@@ -212,6 +219,7 @@ describe("the application", () => {
       { part: "model", standIn: true },
       { part: "judge", standIn: true },
       { part: "cache", standIn: true },
+      { part: "api keys", what: "none: whoever is on this machine may ask, nobody else reaches the door" },
     ]);
     expect(started.tryLine?.(ingress.url)).toStartWith(`curl -s ${ingress.url}/query`);
     expect(started.metrics?.()).toContain("llm_steps_lost_total 0");

@@ -1,16 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { StepFeed } from "../../handlers/shared/door/step-feed.ts";
 import { questionRoutes } from "../../handlers/shared/routes.ts";
 import { systemClock } from "../../runtime/ground/clock.ts";
 import { silentLog } from "../../runtime/ground/log.ts";
 import { startIngress, type Ingress } from "../../runtime/ingress/start.ts";
+import { feedOn } from "./given-feed.ts";
 import { openStage, type Stage } from "./stage.ts";
 
 let stage: Stage;
 let ingress: Ingress;
+let feed: StepFeed;
 const sent: string[] = [];
 
 beforeAll(async () => {
   stage = await openStage("door");
+  feed = feedOn(stage);
   ingress = await startIngress({
     port: 0,
     routes: questionRoutes({
@@ -22,7 +26,10 @@ beforeAll(async () => {
       },
       repository: stage.repository,
       cache: { get: () => Promise.resolve(null), put: () => Promise.resolve() },
-      broker: { generation: null, hasRoom: () => true, connected: () => true },
+      broker: { generation: null, hasRoom: () => true, expectedWaitMs: () => 0, connected: () => true },
+      mostWaitMs: 60_000,
+      mostPatienceMs: 0,
+      feed,
       lookup: ["db", "cache"],
       clock: systemClock,
       journal: { note: () => undefined },
@@ -35,6 +42,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await ingress.stop();
+  await feed.close();
   await stage.close();
 });
 

@@ -19,13 +19,25 @@ import type { Stage } from "./stage.ts";
 /** A door with the application's routes, a client that keeps what it is given, and switches for faults. */
 export function openDoorOn(
   stage: Stage,
-  changes: { readonly repository?: Repository; readonly lookup?: ("db" | "cache")[] } = {},
+  changes: {
+    readonly repository?: Repository;
+    readonly lookup?: ("db" | "cache")[];
+    /** Default: one in memory, whose entries the test may change. */
+    readonly cache?: ResultCache;
+  } = {},
 ) {
   const sent: { id: string; value: Readonly<Record<string, unknown>> }[] = [];
   const steps: QuestionStep[] = [];
   const cached = new Map<string, Result>();
-  const faults: { send?: Error; room: boolean; connected: boolean; generation: string | null } = {
+  const faults: {
+    send?: Error;
+    room: boolean;
+    connected: boolean;
+    generation: string | null;
+    waitMs: number;
+  } = {
     room: true,
+    waitMs: 0,
     connected: true,
     generation: null,
   };
@@ -37,7 +49,7 @@ export function openDoorOn(
       return Promise.resolve(id);
     },
   };
-  const cache: ResultCache = {
+  const cache: ResultCache = changes.cache ?? {
     get: (id) => Promise.resolve(cached.get(id) ?? null),
     put: (result) => Promise.resolve(void cached.set(result.id, result)),
   };
@@ -47,12 +59,21 @@ export function openDoorOn(
     },
     hasRoom: () => faults.room,
     connected: () => faults.connected,
+    expectedWaitMs: () => faults.waitMs,
   };
   const repository = changes.repository ?? stage.repository;
   const options = { client, repository, cache, broker, clock: systemClock };
   const routes = questionRoutes({
     ...options,
     lookup: changes.lookup ?? ["db", "cache"],
+    mostWaitMs: 60_000,
+    mostPatienceMs: 0,
+    feed: {
+      follow: () => Promise.resolve(() => {}),
+      ended: () => {},
+      followers: 0,
+      close: () => Promise.resolve(),
+    },
     journal: { note: (noted) => void steps.push(...noted) },
   });
   const door = routes(new Elysia());

@@ -61,10 +61,10 @@ describe("a body that is refused reaches no route and", () => {
   test.each([
     ["NUL in a value", { title: "a\u0000b" }, "title", "U+0000"],
     ["NUL deep inside", { title: "t", tags: [{ name: "a" }, { name: "\u0000" }] }, "tags.1.name", "U+0000"],
-    ["NUL in a name", { title: "t", "a\u0000": 1 }, "a\uFFFD", "U+0000"],
+    ["NUL in a name", { title: "t", more: { "a\u0000": 1 } }, "more.a\uFFFD", "U+0000"],
     ["a lone high surrogate", { title: "a\uD800" }, "title", "surrogate"],
     ["a lone low surrogate", { title: "\uDC00 b" }, "title", "surrogate"],
-    ["a lone surrogate in a name", { title: "t", "\uD800": 1 }, "\uFFFD", "surrogate"],
+    ["a lone surrogate in a name", { title: "t", more: { "\uD800": 1 } }, "more.\uFFFD", "surrogate"],
   ])("names the field with %s", async (_, body, field, word) => {
     const { post, reached } = await givenDoor();
     const answer = await post("/ask", JSON.stringify(body));
@@ -73,6 +73,13 @@ describe("a body that is refused reaches no route and", () => {
     expect(answer.problem?.errors?.[0]?.field).toBe(field);
     expect(answer.problem?.errors?.[0]?.message).toContain(word);
     expect(reached).toEqual([]);
+  });
+
+  test("text that no schema asks for goes nowhere and is no reason to refuse", async () => {
+    const { post, reached } = await givenDoor();
+    const answer = await post("/ask", JSON.stringify({ title: "t", other: "\u0000", "\uD800": 1 }));
+    expect(answer.status).toBe(200);
+    expect(reached).toEqual([{ title: "t" }]);
   });
 
   test("is not UTF-8", async () => {

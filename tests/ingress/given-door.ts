@@ -17,6 +17,7 @@ afterEach(async () => {
 export const Asked = v.object({
   title: v.pipe(v.string(), v.minLength(1, "expected a question")),
   tags: v.optional(v.array(v.object({ name: v.string() }))),
+  more: v.optional(v.looseObject({})),
 });
 
 /** What reached the route: nothing must be published for a refused request. */

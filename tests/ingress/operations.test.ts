@@ -135,9 +135,32 @@ describe("/openapi/json", () => {
     expect(operation?.responses["404"]).toBeDefined();
   });
 
-  test("has no page that would load from elsewhere", async () => {
+  test("has an example for each answer that has a body", async () => {
     const { get } = await givenDoor();
-    expect((await get("/openapi")).status).toBe(404);
+    const document = JSON.parse((await get("/openapi/json")).text) as Document;
+    for (const [path, methods] of Object.entries(document.paths))
+      for (const [method, { responses }] of Object.entries(methods))
+        for (const [status, { content = {} }] of Object.entries(responses))
+          for (const [type, media] of Object.entries(content))
+            expect([path, method, status, type, type === "text/plain" || "example" in media || status === "200"]).toEqual([path, method, status, type, true]); // prettier-ignore
+  });
+});
+
+describe("/openapi", () => {
+  test("is a page that loads nothing from elsewhere and runs nothing but its own text", async () => {
+    const { get } = await givenDoor();
+    const answer = await get("/openapi");
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(answer.text).not.toMatch(/\b(?:https?:)?\/\/[a-z0-9.-]+\.[a-z]/i);
+    expect(answer.text).not.toMatch(/<(?:link|img|iframe)\b|<script [^>]*src|innerHTML|@import|url\(/i);
+    const policy = answer.headers.get("content-security-policy") ?? "";
+    expect(policy).toContain("default-src 'none'");
+    for (const element of ["script", "style"]) {
+      const text = new RegExp(`<${element}>([^]*?)</${element}>`).exec(answer.text)?.[1] ?? "";
+      const hash = new Bun.CryptoHasher("sha256").update(text).digest("base64");
+      expect(policy).toContain(`${element}-src 'sha256-${hash}'`);
+    }
   });
 });
 

@@ -188,9 +188,12 @@ describe("failures inside a route", () => {
   });
 
   test("routes of a plugin are guarded like all others", async () => {
-    const plugin = new Elysia().post("/plugged", ({ body }) => body, { body: v.object({ n: v.number() }) });
+    const plugin = new Elysia().post("/plugged", ({ body }) => body, {
+      body: v.looseObject({ n: v.number() }),
+    });
     const { post } = await givenDoor({ routes: routes((app) => app.use(plugin)) });
     expect((await post("/plugged", '{"n":1}')).status).toBe(200);
+    expect((await post("/plugged", '{"n":1,"t":"\\u0000"}')).status).toBe(400);
     expect((await post("/plugged", '{"n":"\\u0000"}')).status).toBe(400);
     expect((await post("/plugged", '{"n":"x"}')).problem?.errors?.[0]?.field).toBe("n");
     expect((await post("/plugged", "x", { "content-type": "text/plain" })).status).toBe(415);

@@ -5,6 +5,7 @@
  * `unavailable` while the database is away, `database` when it refused.
  */
 import type { Failed, Validated } from "../../../schema/topics.ts";
+import { addApiKey, apiKeys, revokeApiKey, type ApiKey } from "./api-keys.ts";
 import {
   claimQuestion,
   markPublished,
@@ -18,6 +19,7 @@ import { deadLettersAfter, type DeadLetters } from "./dead-letters.ts";
 import { failForgotten, failOpenQuestion, failQuestion } from "./endings.ts";
 import { findResult, storeResult, type Result } from "./results.ts";
 import { countStates, findStatus, type QuestionStatus } from "./status.ts";
+import { endedAmong, newestStep, stepsAfter, type LaterSteps } from "./step-history.ts";
 import { forgetSteps, writeSteps, type QuestionStep } from "./steps.ts";
 import { reopenOtherGenerations, takeUnpublished } from "./unpublished.ts";
 
@@ -35,7 +37,17 @@ export interface Repository {
   failForgotten(options: { readonly olderThanMs: number; readonly limit: number }): Promise<number>;
   deadLettersAfter(row: bigint, limit: number): Promise<DeadLetters>;
   writeSteps(steps: readonly QuestionStep[]): Promise<void>;
+  newestStep(): Promise<bigint>;
+  stepsAfter(options: {
+    readonly ids: readonly string[];
+    readonly after: bigint;
+    readonly limit: number;
+  }): Promise<LaterSteps>;
+  endedAmong(ids: readonly string[]): Promise<readonly string[]>;
   forgetSteps(options: { readonly olderThanMs: number; readonly limit: number }): Promise<number>;
+  apiKeys(): Promise<readonly ApiKey[]>;
+  addApiKey(key: Pick<ApiKey, "id" | "name" | "hash" | "perMinute">): Promise<void>;
+  revokeApiKey(id: string): Promise<boolean>;
   countStates(): Promise<readonly { state: string; count: number }[]>;
 }
 
@@ -55,7 +67,13 @@ export function createRepository(database: Database, runtimeSchema = "cauce"): R
     failForgotten: (options) => failForgotten(database, options),
     deadLettersAfter: (row, limit) => deadLettersAfter(database, { row, limit, runtimeSchema }),
     writeSteps: (steps) => writeSteps(database, steps),
+    newestStep: () => newestStep(database),
+    stepsAfter: (options) => stepsAfter(database, options),
+    endedAmong: (ids) => endedAmong(database, ids),
     forgetSteps: (options) => forgetSteps(database, options),
+    apiKeys: () => apiKeys(database),
+    addApiKey: (key) => addApiKey(database, key),
+    revokeApiKey: (id) => revokeApiKey(database, id),
     countStates: () => countStates(database),
   };
 }

@@ -35,11 +35,20 @@ export interface QuestionStep {
   readonly waiting?: { readonly reason: string; readonly untilMs: number };
 }
 
-/** Writes steps in one transaction. */
+/** Where new rows are announced, with NOTIFY. */
+export const STEPS_CHANNEL = "question_step";
+/** "cauce-st" as a number: held while rows are written. */
+const STEPS_LOCK = 7_165_414_205;
+
+/**
+ * Writes steps in one transaction, and announces them. Writers take turns from before their first row has its id until it is
+ * committed, so rows become visible in the order of their ids: a reader that has seen one has missed none before it.
+ */
 export function writeSteps(database: Database, steps: readonly QuestionStep[]): Promise<void> {
   if (steps.length === 0) return Promise.resolve();
   return database.run("writing steps", (db) =>
     db.transaction(async (tx) => {
+      await tx.execute(sql`select pg_advisory_xact_lock(${STEPS_LOCK})`);
       await tx.insert(questionStep).values(
         steps.map((step) => ({
           question_hash: step.id,
@@ -51,6 +60,7 @@ export function writeSteps(database: Database, steps: readonly QuestionStep[]): 
           detail: storableJson({ ...step.detail }),
         })),
       );
+      await tx.execute(sql`select pg_notify(${STEPS_CHANNEL}, '')`);
       const states = storableJson(newestStates(steps));
       if (states.length === 0) return;
       // One statement, in the order of ids, so that two writers never wait for each other in a circle.

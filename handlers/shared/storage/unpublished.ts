@@ -9,7 +9,8 @@ import { question, type QuestionState } from "../../../schema/tables.ts";
 import { claimColumns, type Claim } from "./claims.ts";
 import type { Database } from "./database.ts";
 
-const ENDED: QuestionState[] = ["done", "failed", "cancelled"];
+/** States that no question leaves by itself. */
+export const ENDED_STATES: QuestionState[] = ["done", "failed", "cancelled"];
 
 /** Takes claims that nobody has tried to publish for `olderThanMs`, oldest first, and notes the try. */
 export function takeUnpublished(
@@ -56,7 +57,7 @@ export function reopenOtherGenerations(database: Database, generation: string): 
       })
       .where(
         and(
-          notInArray(question.state, ENDED),
+          notInArray(question.state, ENDED_STATES),
           sql`${question.broker_generation} is distinct from ${generation}`,
           sql`not exists (select from question_waiting where question_hash = ${question.id})`,
         ),
