@@ -2,7 +2,7 @@
  * Every setting of the runtime itself. The application declares its own in the same manner.
  */
 import * as v from "valibot";
-import { wholeNumber, type SettingDeclarations, type SettingValues } from "./settings.ts";
+import { optionalNumber, wholeNumber, type SettingDeclarations, type SettingValues } from "./settings.ts";
 
 const text = v.optional(v.string());
 
@@ -112,6 +112,30 @@ export const runtimeSettings = {
     schema: wholeNumber({ min: 0, max: 65_535, preset: 0 }),
     about:
       "Where a process without ingress (RUN) answers /healthz, /readyz and /metrics. Default 0: nowhere; with ingress they are at PORT.",
+  },
+  doorConnections: {
+    env: "DOOR_CONNECTIONS",
+    schema: optionalNumber({ min: 0, max: 1_000_000 }),
+    about:
+      "Connections to the door at once; more are answered 503. 0: no limit. Default 10000, on loopback 0.",
+  },
+  doorConnectionsPerAddress: {
+    env: "DOOR_CONNECTIONS_PER_ADDRESS",
+    schema: optionalNumber({ min: 0, max: 1_000_000 }),
+    about:
+      "The same from one address; behind a proxy all come from one. 0: no limit. Default 256, on loopback 0.",
+  },
+  operatorToken: {
+    env: "OPERATOR_TOKEN",
+    schema: v.optional(v.pipe(v.string(), v.minLength(16, "expected at least 16 characters"))),
+    about:
+      "What must be shown to see /metrics, as a bearer token. Unset: nobody needs it on loopback, nobody sees them elsewhere.",
+    secret: true,
+  },
+  operationsPort: {
+    env: "OPERATIONS_PORT",
+    schema: optionalNumber({ min: 0, max: 65_535 }),
+    about: "/metrics on a port of its own, on 127.0.0.1, and no longer at the door. Default: at the door.",
   },
   run: {
     env: "RUN",

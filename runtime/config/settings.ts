@@ -93,3 +93,17 @@ export function wholeNumber(bounds: { readonly min: number; readonly max: number
     v.maxValue(bounds.max, expected),
   );
 }
+
+/** A whole number as text, or nothing. */
+export function optionalNumber({ min, max }: { readonly min: number; readonly max: number }) {
+  const expected = `expected a whole number from ${min} to ${max}`;
+  return v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^-?\d+$/, expected),
+      v.transform(Number),
+      v.minValue(min, expected),
+      v.maxValue(max, expected),
+    ),
+  );
+}

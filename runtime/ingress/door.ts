@@ -14,6 +14,7 @@ import { answerFailure } from "./failure.ts";
 import type { IngressLimits } from "./limits.ts";
 import { methodsOf } from "./methods.ts";
 import { openApiDocument } from "./openapi.ts";
+import type { OperatorGuard } from "./operator-guard.ts";
 import { operatorRoutes, type Readiness } from "./operator-routes.ts";
 import { problem } from "./problem.ts";
 import type { Routes } from "./routes.ts";
@@ -32,7 +33,8 @@ export interface Answered {
 export interface DoorOptions {
   readonly routes?: Routes;
   readonly log: Log;
-  readonly metrics: () => string | Promise<string>;
+  readonly metrics: (() => string | Promise<string>) | null;
+  readonly guard: OperatorGuard;
   readonly ready: () => Readiness;
   readonly ageMs: () => number;
   readonly clock: Clock;
@@ -117,6 +119,9 @@ function refuseAddress(request: Request): Response | null {
   const title = "The address is not readable";
   // Bun leaves the URL without a host when the header holds none that it can use.
   if (!URL.canParse(request.url)) return problem(400, { title, detail: "the host header names no host" });
+  // Two of them arrive as a list.
+  if (request.headers.get("host")?.includes(","))
+    return problem(400, { title, detail: "there is more than one host header" });
   const { pathname, search } = new URL(request.url);
   try {
     if (!decodeURIComponent(pathname + search).includes("\u0000")) return null;

@@ -16,6 +16,10 @@ export interface IngressLimits {
   readonly staleMs: number;
   /** `Retry-After` of a 503, in seconds. Default 5. */
   readonly retryAfterS: number;
+  /** Connections at once; more are answered 503 and closed. Default 0: as many as the system gives. */
+  readonly connections: number;
+  /** Connections at once from one address. Default 0: no other limit than that of all. */
+  readonly connectionsPerAddress: number;
 }
 
 const BOUNDS: {
@@ -27,6 +31,8 @@ const BOUNDS: {
   stopMs: [10_000, 0, 3_600_000],
   staleMs: [10_000, 1, 3_600_000],
   retryAfterS: [5, 1, 86_400],
+  connections: [0, 0, 1_000_000],
+  connectionsPerAddress: [0, 0, 1_000_000],
 };
 
 /** The defaults with what the caller set. @throws CauceError `config_invalid` naming every bad limit. */
@@ -47,6 +53,8 @@ export function checkedLimits(given: Partial<IngressLimits> = {}): IngressLimits
     stopMs: limit("stopMs"),
     staleMs: limit("staleMs"),
     retryAfterS: limit("retryAfterS"),
+    connections: limit("connections"),
+    connectionsPerAddress: limit("connectionsPerAddress"),
   };
   if (complaints.length > 0)
     throw new CauceError("config_invalid", `limits of the door: ${complaints.join("; ")}`);

@@ -3,7 +3,8 @@
  *
  * In: functions that know. Out: an Elysia plugin. Never here: measuring.
  */
-import { Elysia } from "elysia";
+import { Elysia, type AnyElysia } from "elysia";
+import type { OperatorGuard } from "./operator-guard.ts";
 import { described } from "./routes.ts";
 import { messageOf } from "../ground/errors.ts";
 import type { Log } from "../ground/log.ts";
@@ -19,7 +20,9 @@ export interface OperatorOptions {
   readonly ageMs: () => number;
   readonly staleMs: number;
   readonly ready: () => Readiness;
-  readonly metrics: () => string | Promise<string>;
+  /** Null where another listener has them. */
+  readonly metrics: (() => string | Promise<string>) | null;
+  readonly guard: OperatorGuard;
   readonly log: Log;
 }
 
@@ -28,8 +31,8 @@ export const SERVICE = "cauce";
 
 const tags = ["operations"];
 
-export function operatorRoutes({ ageMs, staleMs, ready, metrics, log }: OperatorOptions) {
-  return new Elysia()
+export function operatorRoutes({ ageMs, staleMs, ready, metrics, guard, log }: OperatorOptions): AnyElysia {
+  const probes = new Elysia()
     .get(
       "/healthz",
       () => {
@@ -59,24 +62,26 @@ export function operatorRoutes({ ageMs, staleMs, ready, metrics, log }: Operator
           responses: documented(READY, "Ready.", "Not yet, or not now."),
         }),
       },
-    )
-    .get(
-      "/metrics",
-      async () =>
-        new Response(await metrics(), { headers: { ...NO_STORE, "content-type": EXPOSITION_CONTENT_TYPE } }),
-      {
-        detail: described({
-          tags,
-          summary: "Numbers for Prometheus",
-          responses: {
-            200: {
-              description: "Text format 0.0.4.",
-              content: { "text/plain": { schema: { type: "string" } } },
-            },
-          },
-        }),
-      },
     );
+  if (metrics === null) return probes;
+  return probes.get(
+    "/metrics",
+    async ({ request }) =>
+      guard(request, "/metrics") ??
+      new Response(await metrics(), { headers: { ...NO_STORE, "content-type": EXPOSITION_CONTENT_TYPE } }),
+    {
+      detail: described({
+        tags,
+        summary: "Numbers for Prometheus",
+        responses: {
+          200: {
+            description: "Text format 0.0.4.",
+            content: { "text/plain": { schema: { type: "string" } } },
+          },
+        },
+      }),
+    },
+  );
 }
 
 const NO_STORE = { "cache-control": "no-store" };

@@ -7,9 +7,12 @@ import { pause, type Clock, type Random } from "../ground/clock.ts";
 import type { Log } from "../ground/log.ts";
 import { startHeartbeat } from "../observe/heartbeat.ts";
 import { buildDoor, type Answered } from "./door.ts";
+import { listenCapped, newSocketName, type Capped, type ConnectionCaps } from "./connection-cap.ts";
 import { endWith, isEventStream } from "./event-stream.ts";
 import { holdable } from "./held-open.ts";
 import { checkedLimits, type IngressLimits } from "./limits.ts";
+import { isLoopback } from "./loopback.ts";
+import { operatorGuard } from "./operator-guard.ts";
 import type { Readiness } from "./operator-routes.ts";
 import { isCauce, PortTaken } from "./port.ts";
 import { problem } from "./problem.ts";
@@ -26,8 +29,10 @@ export interface IngressOptions {
   readonly hostname?: string;
   readonly routes?: Routes;
   readonly log: Log;
-  /** The text of `/metrics`. */
-  readonly metrics: () => string | Promise<string>;
+  /** The text of `/metrics`; null where another listener has it. */
+  readonly metrics: (() => string | Promise<string>) | null;
+  /** What operators must show to see it; see operator-guard.ts. Default: none, and off loopback nobody sees it. */
+  readonly operatorToken?: string | undefined;
   readonly ready: () => Readiness;
   readonly clock: Clock;
   /** For trace ids of requests that bring none. Default `Math.random`. */
@@ -64,15 +69,23 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const closing = new AbortController();
   const own = options.heartbeat ? null : startHeartbeat({ clock });
   const heartbeat = options.heartbeat ?? own;
-  const door = buildDoor({ ...options, random, limits, ageMs: () => heartbeat?.ageMs() ?? 0 });
+  const guard = operatorGuard({
+    token: options.operatorToken,
+    exposed: !isLoopback(hostname),
+    clock,
+    log,
+  });
+  const door = buildDoor({ ...options, guard, random, limits, ageMs: () => heartbeat?.ageMs() ?? 0 });
+  const caps = capsOf(limits);
+  const behind = caps === null ? null : newSocketName();
 
   const idleSeconds = Math.ceil(limits.idleMs / 1_000);
 
-  let server: Bun.Server<undefined>;
+  let server: Bun.Server<undefined> | null = null;
+  let capped: Capped | null = null;
   try {
     server = Bun.serve({
-      port,
-      hostname,
+      ...(behind === null ? { port, hostname } : { unix: behind }),
       development: false,
       // Two processes that share a port would each get half of the requests, in silence.
       reusePort: false,
@@ -94,25 +107,37 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
         return endWith(response, closing.signal);
       },
       error: () => problem(500, { title: "Internal error", detail: "the failure was logged" }),
-    });
+    } as Bun.Serve.Options<undefined>);
+    if (caps !== null && behind !== null)
+      capped = listenCapped({ hostname, port, caps, behind, retryAfterS: limits.retryAfterS });
   } catch (thrown) {
     own?.stop();
+    await server?.stop(true);
     if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EADDRINUSE")) throw thrown;
     throw new PortTaken({ port, byCauce: await isCauce(addressOf(hostname, port), clock), cause: thrown });
   }
 
+  const opened = server;
   const stop = async () => {
     closing.abort();
+    capped?.stop(false);
     const done = new AbortController();
-    const finished = server.stop().then(() => done.abort());
+    const finished = opened.stop().then(() => done.abort());
     await Promise.race([finished, pause(clock, limits.stopMs, done.signal)]);
     if (!done.signal.aborted)
-      log.warn("requests were cut off at the door's end", { requests: server.pendingRequests });
-    await server.stop(true);
+      log.warn("requests were cut off at the door's end", { requests: opened.pendingRequests });
+    await opened.stop(true);
+    capped?.stop(true);
     own?.stop();
   };
   let stopped: Promise<void> | null = null;
-  return { url: addressOf(hostname, server.port ?? port), stop: () => (stopped ??= stop()) };
+  return { url: addressOf(hostname, capped?.port ?? opened.port ?? port), stop: () => (stopped ??= stop()) };
+}
+
+/** Null where nothing is capped: then nothing stands between the server and the network. */
+function capsOf({ connections, connectionsPerAddress }: IngressLimits): ConnectionCaps | null {
+  if (connections === 0 && connectionsPerAddress === 0) return null;
+  return { all: connections || Infinity, perAddress: connectionsPerAddress || Infinity };
 }
 
 /** A connection that was kept alive asks once more while the door closes. */

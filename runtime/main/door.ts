@@ -8,6 +8,8 @@ import type { RuntimeSettings } from "../config/runtime-settings.ts";
 import type { Clock } from "../ground/clock.ts";
 import type { Log } from "../ground/log.ts";
 import type { Heartbeat } from "../observe/heartbeat.ts";
+import type { IngressLimits } from "../ingress/limits.ts";
+import { isLoopback } from "../ingress/loopback.ts";
 import { PortTaken } from "../ingress/port.ts";
 import { startIngress, type Answered, type Ingress, type Readiness } from "../ingress/start.ts";
 
@@ -43,21 +45,53 @@ export async function openHealth({
 /** Null when another Cauce serves this port already. @throws PortTaken when someone else does. */
 export async function openDoor(options: DoorOptions): Promise<Ingress | null> {
   const { settings, started, log } = options;
+  const { log: _, settings: __, started: ___, ...both } = options;
+  const apart = settings.operationsPort !== undefined;
   try {
-    return await startIngress({
+    const door = await startIngress({
+      ...both,
+      log,
       port: settings.port,
       hostname: settings.host,
       ...(started.routes && { routes: started.routes }),
-      log,
-      metrics: options.metrics,
-      ready: options.ready,
-      clock: options.clock,
-      answered: options.answered,
-      heartbeat: options.heartbeat,
+      metrics: apart ? null : options.metrics,
+      operatorToken: settings.operatorToken,
+      limits: capsOf(settings),
     });
+    if (!apart) return door;
+    // The numbers have a listener of their own, which this machine alone reaches.
+    const operations = await startIngress({
+      ...both,
+      log,
+      port: settings.operationsPort ?? 0,
+      operatorToken: settings.operatorToken,
+    }).catch(async (error: unknown) => {
+      await door.stop();
+      throw error;
+    });
+    return {
+      url: door.url,
+      stop: async () => void (await Promise.all([door.stop(), operations.stop()])),
+    };
   } catch (error) {
     if (!(error instanceof PortTaken) || !error.byCauce) throw error;
     log.info("another Cauce has the door; this process works without one", { port: settings.port });
     return null;
   }
 }
+
+/** A door that others reach counts connections, unless told otherwise; one on loopback does when told to. */
+function capsOf({
+  host,
+  doorConnections,
+  doorConnectionsPerAddress,
+}: RuntimeSettings): Pick<IngressLimits, "connections" | "connectionsPerAddress"> {
+  const exposed = !isLoopback(host);
+  return {
+    connections: doorConnections ?? (exposed ? EXPOSED_CONNECTIONS : 0),
+    connectionsPerAddress: doorConnectionsPerAddress ?? (exposed ? EXPOSED_CONNECTIONS_PER_ADDRESS : 0),
+  };
+}
+
+const EXPOSED_CONNECTIONS = 10_000;
+const EXPOSED_CONNECTIONS_PER_ADDRESS = 256;

@@ -25,6 +25,8 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   ],
   [/(\btoken["']?\s{0,3}=\s{0,3}["']?)(?!\[redacted\])[^\s"'`,;&)}\]]{1,4096}/gi, `$1${REDACTED}`],
   [/\bsk-[\w-]{16,512}/g, REDACTED],
+  // API keys of the door; what comes before the secret is public.
+  [/\b(cauce_[0-9a-f]{12}_)[\w-]{20,64}/g, `$1${REDACTED}`],
 ];
 
 /** Must the value of a field with this name stay hidden? */

@@ -3,6 +3,7 @@
  *
  * In: a stage, changes. Out: its address, and what the others would do: steps, results, ends. `close` ends it like a process.
  */
+import type { Client } from "cauce/run";
 import type { KeyGuard } from "../../handlers/shared/door/key-guard.ts";
 import { questionRoutes } from "../../handlers/shared/routes.ts";
 import type { QuestionStep } from "../../handlers/shared/storage/steps.ts";
@@ -23,6 +24,8 @@ export interface ServeOptions {
   readonly limits?: Partial<IngressLimits>;
   readonly guard?: KeyGuard;
   readonly expectedWaitMs?: () => number;
+  /** Default: one that sends nothing anywhere. */
+  readonly client?: Client;
   /** Each question that is asked is answered at once, as by another process. Default: none is. */
   readonly answering?: boolean;
 }
@@ -37,7 +40,7 @@ export async function serveDoor(stage: Stage, options: ServeOptions = {}) {
   const ingress = await startIngress({
     port: 0,
     routes: questionRoutes({
-      client: {
+      client: options.client ?? {
         send(_topic, value, { id = "" } = {}) {
           if (options.answering) void finish(stage, (value as { readonly id: string }).id);
           return Promise.resolve(id);
