@@ -24,7 +24,7 @@ import type { Log } from "./ground/log.ts";
 import type { Handler } from "./handler/handler.ts";
 import { isLoopback } from "./ingress/loopback.ts";
 import type { Readiness } from "./ingress/start.ts";
-import { openDoor, openHealth } from "./main/door.ts";
+import { isExposed, openDoor, openHealth } from "./main/door.ts";
 import { openInfrastructure, type Infrastructure } from "./main/infrastructure.ts";
 import type { Project } from "./main/project.ts";
 import type { PartLine } from "./main/report.ts";
@@ -127,7 +127,7 @@ export async function start(options: StartOptions): Promise<Running> {
         expectedWaitMs: () => pace?.expectedWaitMs() ?? 0,
         connected: () => bus.connected,
       },
-      door: { loopback: isLoopback(settings.host) },
+      door: { loopback: isLoopback(settings.host), exposed: isExposed(settings) },
       runs: { ingress: selection.ingress, handlers: selection.handlers.map((handler) => handler.name) },
       production: settings.nodeEnv === "production",
       stopping: signal,

@@ -161,12 +161,6 @@ export const settings = {
     about:
       "While a new question would wait longer than this for those before it, the door answers 503, in seconds. Default 900.",
   },
-  doorWithoutKeys: {
-    env: "DOOR_WITHOUT_KEYS",
-    schema: v.optional(v.picklist(["loopback", "anywhere"], "expected loopback or anywhere"), "loopback"),
-    about:
-      "loopback: with no API key made, a HOST that others can reach is refused. anywhere: something else guards the door. Default loopback.",
-  },
   keepEveryMs: {
     env: "CLAIM_CHECK_MS",
     schema: wholeNumber({ min: 50, max: 60 * SECOND_MS, preset: 2 * SECOND_MS }),

@@ -92,6 +92,8 @@ export interface World<S> {
   readonly door: {
     /** The door listens on this machine's loopback alone: nobody else reaches it. */
     readonly loopback: boolean;
+    /** Others reach it, and nothing but itself guards it. */
+    readonly exposed: boolean;
   };
   /** Which parts this process runs: may it serve routes, which handlers. */
   readonly runs: { readonly ingress: boolean; readonly handlers: readonly string[] };

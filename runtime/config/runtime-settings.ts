@@ -113,6 +113,12 @@ export const runtimeSettings = {
     about:
       "Where a process without ingress (RUN) answers /healthz, /readyz and /metrics. Default 0: nowhere; with ingress they are at PORT.",
   },
+  doorGuard: {
+    env: "DOOR_GUARD",
+    schema: oneOf(["own", "elsewhere"], "own"),
+    about:
+      "own: a HOST that others reach needs API keys, and a token for /metrics. elsewhere: the network in front of it sees to that. Default own.",
+  },
   doorConnections: {
     env: "DOOR_CONNECTIONS",
     schema: optionalNumber({ min: 0, max: 1_000_000 }),
@@ -129,7 +135,7 @@ export const runtimeSettings = {
     env: "OPERATOR_TOKEN",
     schema: v.optional(v.pipe(v.string(), v.minLength(16, "expected at least 16 characters"))),
     about:
-      "What must be shown to see /metrics, as a bearer token. Unset: nobody needs it on loopback, nobody sees them elsewhere.",
+      "What must be shown to see /metrics, as a bearer token. Unset: nobody needs it where DOOR_GUARD needs none, nobody sees them elsewhere.",
     secret: true,
   },
   operationsPort: {

@@ -33,6 +33,8 @@ export interface IngressOptions {
   readonly metrics: (() => string | Promise<string>) | null;
   /** What operators must show to see it; see operator-guard.ts. Default: none, and off loopback nobody sees it. */
   readonly operatorToken?: string | undefined;
+  /** Others reach it, and nothing but itself guards it. Default: unless it listens on loopback. */
+  readonly exposed?: boolean;
   readonly ready: () => Readiness;
   readonly clock: Clock;
   /** For trace ids of requests that bring none. Default `Math.random`. */
@@ -71,7 +73,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const heartbeat = options.heartbeat ?? own;
   const guard = operatorGuard({
     token: options.operatorToken,
-    exposed: !isLoopback(hostname),
+    exposed: options.exposed ?? !isLoopback(hostname),
     clock,
     log,
   });

@@ -38,8 +38,9 @@ export async function openHealth({
   heartbeat,
 }: Omit<DoorOptions, "started">): Promise<Ingress | null> {
   if (settings.healthPort === 0) return null;
-  const { healthPort: port, host: hostname } = settings;
-  return await startIngress({ port, hostname, log, metrics, ready, clock, answered, heartbeat });
+  const { healthPort: port, host: hostname, operatorToken } = settings;
+  const exposed = isExposed(settings);
+  return await startIngress({ port, hostname, exposed, operatorToken, log, metrics, ready, clock, answered, heartbeat }); // prettier-ignore
 }
 
 /** Null when another Cauce serves this port already. @throws PortTaken when someone else does. */
@@ -56,6 +57,7 @@ export async function openDoor(options: DoorOptions): Promise<Ingress | null> {
       ...(started.routes && { routes: started.routes }),
       metrics: apart ? null : options.metrics,
       operatorToken: settings.operatorToken,
+      exposed: isExposed(settings),
       limits: capsOf(settings),
     });
     if (!apart) return door;
@@ -78,6 +80,11 @@ export async function openDoor(options: DoorOptions): Promise<Ingress | null> {
     log.info("another Cauce has the door; this process works without one", { port: settings.port });
     return null;
   }
+}
+
+/** Others reach the door, and nothing but itself guards it. */
+export function isExposed({ host, doorGuard }: RuntimeSettings): boolean {
+  return doorGuard === "own" && !isLoopback(host);
 }
 
 /** A door that others reach counts connections, unless told otherwise; one on loopback does when told to. */

@@ -63,7 +63,7 @@ beforeAll(async () => {
       expectedWaitMs: () => 0,
       connected: () => true,
     },
-    door: { loopback: true },
+    door: { loopback: true, exposed: false },
     runs: { ingress: true, handlers: HANDLERS.map(({ name }) => name) },
     production: false,
     stopping: new AbortController().signal,

@@ -3,8 +3,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { idIn, makeKey, matches } from "../../handlers/shared/door/api-key.ts";
 import { openGuard } from "../../handlers/shared/door/guard-door.ts";
 import { openKeyGuard, type KeyGuard } from "../../handlers/shared/door/key-guard.ts";
-import { settings } from "../../handlers/shared/settings.ts";
-import { readSettings } from "cauce/run";
 import { systemClock } from "../../runtime/ground/clock.ts";
 import { silentLog } from "../../runtime/ground/log.ts";
 import { redactor } from "../../runtime/observe/redact.ts";
@@ -166,9 +164,8 @@ test("made keys differ, are 256 bits of chance, and only the whole key matches",
 });
 
 describe("where the door may stand", () => {
-  const world = (loopback: boolean, environment: Record<string, string> = {}) => ({
-    settings: readSettings(settings, environment),
-    door: { loopback },
+  const world = (loopback: boolean, exposed = !loopback) => ({
+    door: { loopback, exposed },
     runs: { ingress: true, handlers: [] },
     clock: systemClock,
     log: silentLog,
@@ -188,7 +185,7 @@ describe("where the door may stand", () => {
   });
 
   test("elsewhere without one when an operator says that something else guards it", async () => {
-    expect((await opened(false, { DOOR_WITHOUT_KEYS: "anywhere" })).required).toBe(false);
+    expect((await opened(false, false)).required).toBe(false);
   });
 
   test("a database that is away opens no door", () => {
