@@ -19,8 +19,8 @@ test("claims grow while they come back full, up to the most, and shrink when lit
 test("large messages come in small claims, and one alone however large", () => {
   const size = claimSize(2_000);
   size.brought({ asked: 250, taken: 250, bytes: 250 * MIB });
-  expect(size.rows).toBe(16);
-  size.brought({ asked: 16, taken: 16, bytes: 16 * 100 * MIB });
+  expect(size.rows).toBe(8);
+  size.brought({ asked: 8, taken: 8, bytes: 8 * 100 * MIB });
   expect(size.rows).toBe(1);
   size.brought({ asked: 1, taken: 1, bytes: 1_000 });
   expect(size.rows).toBe(2);

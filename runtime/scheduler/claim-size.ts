@@ -16,7 +16,7 @@ export interface ClaimSize {
 /** A claim of a quiet schedule. */
 const FEWEST_ROWS = 250;
 /** What a claim's values and keys should not exceed by much. */
-const BYTES = 16 * 1024 * 1024;
+const BYTES = 8 * 1024 * 1024;
 
 /** @param most Rows that a claim takes at most. */
 export function claimSize(most: number): ClaimSize {

@@ -53,8 +53,6 @@ export interface Scheduler {
 /** While others hold all that is due, it is looked at again after this, doubling up to the second. */
 const HELD_PAUSE_MS = 5;
 const LONGEST_HELD_PAUSE_MS = 200;
-/** Claims under way at a time while there is a backlog. */
-const LANES = 2;
 
 interface Claimed {
   readonly count: number;
@@ -133,18 +131,20 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     return Math.min(recheckMs, ripeMs ?? recheckMs, nextMs === 0 ? heldPauseMs() : (nextMs ?? recheckMs));
   }
 
-  /** Until a claim brings less than it asked for; from the first full one on, two go side by side. */
+  /** Until a claim brings less than it asked for; from the first full one on, several go side by side. */
   async function drain(group: readonly string[]): Promise<number> {
     const first = await claimGroup(group);
     if (!first.full) return first.count;
-    const lanes = await Promise.allSettled(Array.from({ length: LANES }, () => drainLane(group)));
+    const lanes = await Promise.allSettled(
+      Array.from({ length: store.claimsAtOnce }, () => drainLane(group)),
+    );
     return lanes.reduce((sum, lane) => {
       if (lane.status === "rejected") throw lane.reason;
       return sum + lane.value;
     }, first.count);
   }
 
-  /** One claim after another, whatever the other lane does: its rows are read while the other's are acknowledged. */
+  /** One claim after another, whatever the other lanes do: its rows are read while theirs are acknowledged. */
   async function drainLane(group: readonly string[]): Promise<number> {
     for (let published = 0; ;) {
       const { count, full } = await claimGroup(group);

@@ -7,8 +7,11 @@ export const STORE_LIMITS: StoreLimits = Object.freeze({
   /** Inserts under way at a time, and the rows after which a gathered one takes no further call. */
   insertsAtOnce: 2,
   insertRows: 1_000,
-  /** Claims under way at a time: while one is acknowledged, the next is read. Each has a connection of its own. */
-  claimsAtOnce: 2,
+  /**
+   * Claims under way at a time: while some are acknowledged, others are read. Each has a connection of its own. Two waited more than
+   * they worked (`bun run bench schedule-drain`).
+   */
+  claimsAtOnce: 4,
   /** Connections for statements, beside those of the claims and one for LISTEN. */
   poolSize: 4,
   /** No statement of the runtime is waited for longer; a black-holed server is "away" after this. */

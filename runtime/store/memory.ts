@@ -157,6 +157,7 @@ export function createMemoryStore({ clock, publishDeadlineMs }: MemoryStoreOptio
       return letters.size - before;
     },
 
+    claimsAtOnce: 2,
     async claim({ topics, versions, limit, publish }: ClaimOptions) {
       open();
       const nowMs = clock.nowMs();

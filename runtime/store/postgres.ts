@@ -145,6 +145,7 @@ function storeOn({
       return row?.added ?? 0;
     },
     claim,
+    claimsAtOnce: limits.claimsAtOnce,
     async nextDueMs(topics, versions) {
       tidy.sometimes();
       const [row] = await pool.run<{ next_ms: number | null }>(statements.nextDue, [

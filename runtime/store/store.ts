@@ -62,6 +62,8 @@ export interface Store {
    * @returns how many were taken.
    */
   claim(options: ClaimOptions): Promise<number>;
+  /** So many claims may be under way at a time; more wait for each other. */
+  readonly claimsAtOnce: number;
   /** Milliseconds until the next row of these topics is due, 0 when one is, null when none waits for this process. */
   nextDueMs(topics: readonly string[], versions?: TopicVersions): Promise<number | null>;
   /** Calls back whenever a row may have become due earlier than known. Returns a function that ends it. */
