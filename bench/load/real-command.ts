@@ -10,6 +10,7 @@ import { loadgenCommand } from "../../handlers/shared/loadgen/command.ts";
 import type { CommandOptions } from "cauce/run";
 import { FILES } from "../demo-real/questions.ts";
 import { startStack } from "../demo-real/stack.ts";
+import { describeMachine } from "../harness/results.ts";
 import { onInterrupt, untilReady } from "./ready.ts";
 
 const USAGE = `usage: bun run load:real -- FOLDER [--set NAME=VALUE]… [options of bun run loadgen]
@@ -36,7 +37,9 @@ export default async function loadReal(options: CommandOptions): Promise<number>
     await untilReady(stack.url, interrupt);
     const files = FILES.map((file) => join(folder, file));
     const output = { write, writeError: fail };
-    return await loadgenCommand([...files, "--url", stack.url, ...settings.rest], output, interrupt);
+    const note = `Apache Kafka, PostgreSQL, Redis and three workers on one machine (${describeMachine()}); ${settings.words}`;
+    const args = [...files, "--url", stack.url, "--note", note, ...settings.rest];
+    return await loadgenCommand(args, output, interrupt);
   } finally {
     await stack.stop();
   }
@@ -56,5 +59,8 @@ function settingsIn(given: readonly string[]) {
     if (match === null) return null;
     environment[match[1] ?? ""] = match[2] ?? "";
   }
-  return { environment, rest };
+  const words = Object.entries(environment).map(
+    ([name, value]) => `${name}=${value.split("/").at(-1) ?? ""}`,
+  );
+  return { environment, rest, words: words.length === 0 ? "no settings changed" : words.join(" ") };
 }

@@ -30,6 +30,7 @@ Where and what comes out:
   --stall N      seconds without any movement after which it gives up (default 300)
   --json FILE    the result as JSON
   --html FILE    the result as a page with plots
+  --note TEXT    what they should say about the run
 `;
 
 export interface LoadArguments {
@@ -68,6 +69,7 @@ export function readArguments(argv: readonly string[]): LoadArguments {
       url: { type: "string", default: "http://127.0.0.1:8000" },
       json: { type: "string" },
       html: { type: "string" },
+      note: { type: "string" },
     },
   });
   if (positionals.length === 0) throw refuse("loadgen needs a file of questions");
@@ -131,17 +133,26 @@ function numberOf(
   throw refuse(`--${name} ${text}: expected ${kind} from ${least} to ${most}`);
 }
 
-/** The last part of a path is enough to know the file, and says nothing of the machine. */
+/**
+ * What decided the run, and no default that did not matter. The last part of a path is enough to know the file, and says
+ * nothing of the machine.
+ */
 function givenIn(
   values: Readonly<Record<string, string | undefined>>,
   paths: readonly string[],
 ): Readonly<Record<string, string>> {
+  const { trace, ramp, zipf } = values;
   const nameOf = (path: string) => path.split("/").at(-1) ?? path;
-  const outputs = new Set(["json", "html", "url"]);
+  const idle = new Set([
+    "json",
+    "html",
+    "url",
+    ...(trace === undefined ? ["speed"] : ["rate", "arrivals"]),
+    ...(ramp === undefined ? ["hold"] : ["rate"]),
+    ...(zipf === undefined ? [] : ["repeat"]),
+  ]);
   const given = Object.entries(values).flatMap(([name, value]) =>
-    value === undefined || outputs.has(name)
-      ? []
-      : [[name, name === "trace" ? nameOf(value) : value] as const],
+    value === undefined || idle.has(name) ? [] : [[name, name === "trace" ? nameOf(value) : value] as const],
   );
   return { files: paths.map(nameOf).join(", "), ...Object.fromEntries(given) };
 }

@@ -317,7 +317,16 @@ describe("the command", () => {
       expect(gaps[1]).toBeGreaterThan(80);
       const result = (await Bun.file(json).json()) as LoadResult;
       expect(result).toMatchObject({ format: "cauce-load-1", report: { asked: 3 } });
-      expect(result.options).toMatchObject({ files: "q.json", trace: "t.csv", zipf: "1", speed: "20" });
+      expect(result.options).toEqual({
+        files: "q.json",
+        trace: "t.csv",
+        speed: "20",
+        count: "3",
+        zipf: "1",
+        seed: "1",
+        stall: "300",
+        note: "quiet",
+      });
       expect(await Bun.file(html).text()).toStartWith("<!doctype html>");
     } finally {
       await rm(folder, { recursive: true });

@@ -34,6 +34,12 @@ test("the knee is the last step before latency leaves the first step's range, or
   const slow = stepsOf(steps, times, [ask(100, 50), ask(1_100, 240), ask(2_100, 400), ask(3_100, 60)]);
   expect(slow.map(({ keptUp }) => keptUp)).toEqual([true, true, false, true]);
   expect(kneeOf(slow)).toBe(20);
+  const median = stepsOf(
+    steps,
+    [...times, 1_200],
+    [ask(100, 50), ask(110, 400), ask(1_100, 260), ask(1_200, 400)],
+  );
+  expect(median.map(({ keptUp }) => keptUp).slice(0, 2)).toEqual([true, false]);
   const lost = stepsOf(steps, times, [ask(100, 50), ask(2_100, 50), ask(3_100, 50)]);
   expect(kneeOf(lost)).toBe(10);
   expect(kneeOf(stepsOf(steps, times, []))).toBeUndefined();

@@ -71,8 +71,8 @@ export function stretchesOf(answered: readonly AnsweredAsk[]): readonly Stretch[
 }
 
 /**
- * What became of each step of a ramp. A step keeps up when at least 99 % of its asks were answered and its p95 is at most
- * three times the first step's and 100 ms more.
+ * What became of each step of a ramp. A step keeps up when at least 99 % of its asks were answered and neither its median
+ * nor its p95 is more than three times the first step's and 100 ms more.
  */
 export function stepsOf(
   steps: readonly RampStep[],
@@ -80,7 +80,7 @@ export function stepsOf(
   answered: readonly AnsweredAsk[],
 ): readonly StepReport[] {
   let fromMs = 0;
-  let limitMs: number | undefined;
+  let first: Quantiles | undefined;
   return steps.map(({ ratePerSecond, forMs }) => {
     const within = (timeMs: number) => timeMs >= fromMs && timeMs < fromMs + forMs;
     const asked = intendedMs.filter(within).length;
@@ -89,10 +89,9 @@ export function stepsOf(
       fromMs,
       forMs,
     );
-    const p95 = stretch.latencyMs?.p95 ?? Infinity;
-    limitMs ??= TIMES_SLOWER * p95 + SLOWER_BY_MS;
+    first ??= stretch.latencyMs;
     fromMs += forMs;
-    const keptUp = stretch.answered >= LEAST_ANSWERED * asked && p95 <= limitMs;
+    const keptUp = stretch.answered >= LEAST_ANSWERED * asked && isNear(stretch.latencyMs, first);
     return { ...stretch, ratePerSecond, asked, keptUp };
   });
 }
@@ -100,6 +99,12 @@ export function stepsOf(
 const LEAST_ANSWERED = 0.99;
 const TIMES_SLOWER = 3;
 const SLOWER_BY_MS = 100;
+
+function isNear(latency: Quantiles | undefined, first: Quantiles | undefined): boolean {
+  if (latency === undefined || first === undefined) return false;
+  const near = (name: "p50" | "p95") => latency[name] <= TIMES_SLOWER * first[name] + SLOWER_BY_MS;
+  return near("p50") && near("p95");
+}
 
 /** The rate of the last step before the first that did not keep up; undefined when the first one did not. */
 export function kneeOf(steps: readonly StepReport[]): number | undefined {
