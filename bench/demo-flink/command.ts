@@ -185,7 +185,7 @@ function keepLogs({ workers, flink }: FlinkStack, folder: string): void {
   mkdirSync(folder, { recursive: true });
   for (const worker of workers)
     writeFileSync(join(folder, `${worker.name.replaceAll(" ", "-")}.log`), worker.output());
-  writeFileSync(join(folder, "flink.log"), flink.lastLines());
+  writeFileSync(join(folder, "flink.log"), flink.output());
 }
 
 /** The first signal ends the demonstration in order; the second one at once (the pipes then end the rest). */

@@ -23,6 +23,8 @@ const RATE = 50;
 const RATED_COUNT = 1_000;
 /** So many messages go through first: what is compiled and cached then is not measured. */
 const WARM_UP_COUNT = 500;
+/** Of what the cluster wrote, in characters, when it fails. */
+const LONGEST_REASON = 8_000;
 const DEAD_LETTERS = `${generated.name}.dlq`;
 
 interface Measured {
@@ -100,7 +102,7 @@ async function flink(arrivals: Arrivals): Promise<Measured> {
       return jobManager + taskManager;
     });
   } catch (thrown) {
-    say(cluster.lastLines());
+    say(cluster.output().slice(-LONGEST_REASON));
     throw thrown;
   } finally {
     await cluster.stop();

@@ -28,8 +28,8 @@ export interface FlinkCluster {
   startTaskManager(): Promise<void>;
   /** Resident memory in MB, Python workers included. */
   memoryMb(): { readonly jobManager: number; readonly taskManager: number };
-  /** The last lines of what both wrote, for whoever looks for a reason. */
-  lastLines(): string;
+  /** What both wrote since they were started, for whoever looks for a reason. */
+  output(): string;
   stop(): Promise<void>;
 }
 
@@ -131,7 +131,8 @@ async function startIn({ program, folder, report }: Work): Promise<FlinkCluster>
       jobManager: memoryMbOf(jobManager.pid),
       taskManager: taskManager === null ? 0 : memoryMbOf(taskManager.pid),
     }),
-    lastLines: () => [jobManager, taskManager].map((one) => one?.output().slice(-8_000) ?? "").join("\n"),
+    output: () => [jobManager, taskManager].map((one) => one?.output() ?? "").join("
+"),
     async stop() {
       await taskManager?.end("SIGTERM");
       await jobManager.end("SIGTERM");

@@ -3,7 +3,7 @@
  *
  * In: a command, a folder of its own, a sign that it is ready. Out: the running server. A small `sh` stands between:
  * it holds a pipe from this process, and when that pipe closes (however this process ended, `kill -9` included) it
- * kills the server and removes its folder. Never here: what the server is.
+ * kills the server with all that it has started, and removes its folder. Never here: what the server is.
  */
 import { chownSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -43,7 +43,10 @@ echo $server
 watcher=$!
 wait $server
 status=$?
-if [ -e "$folder/abandoned" ]; then rm -rf "$folder"; else kill -9 $watcher; fi
+if [ -e "$folder/abandoned" ]; then
+  # What the server has started is of the same process group.
+  trap '' TERM; kill -TERM -$$; rm -rf "$folder"; kill -9 -$$
+else kill -9 $watcher; fi
 exit $status
 `;
 const LOOK_AGAIN_MS = 50;

@@ -61,7 +61,7 @@ test("a killed Redis comes back on its port, empty", async () => {
   await server.stop();
 });
 
-test("a server ends, and its folder goes, when the process that started it is killed", async () => {
+test("a server ends with what it started, and its folder goes, when the process that started it is killed", async () => {
   const script = join(folder, "starter.ts");
   const daemon = JSON.stringify(join(import.meta.dir, "daemon.ts"));
   writeFileSync(
@@ -69,18 +69,23 @@ test("a server ends, and its folder goes, when the process that started it is ki
     `import { startDaemon } from ${daemon};
      import { mkdtempSync } from "node:fs";
      const folder = mkdtempSync(${JSON.stringify(join(folder, "server-"))});
-     const command = ["sh", "-c", "echo ready; exec sleep 600"];
+     const command = ["sh", "-c", "sleep 600 & echo ready $!; exec sleep 600"];
      const isReady = (output: string) => output.includes("ready");
      const server = await startDaemon({ name: "sleep", command, env: process.env, folder, isReady, readyWithinMs: 10_000 });
-     console.log(JSON.stringify({ pid: server.pid, folder }));
+     const child = Number(server.output().split(" ")[1]);
+     console.log(JSON.stringify({ pid: server.pid, child, folder }));
      setInterval(() => undefined, 1000);`,
   );
   const starter = Bun.spawn([process.execPath, script], { stdout: "pipe" });
   const { value } = await starter.stdout.getReader().read();
-  const server = JSON.parse(new TextDecoder().decode(value)) as { pid: number; folder: string };
-  expect(isAlive(server.pid)).toBe(true);
+  const server = JSON.parse(new TextDecoder().decode(value)) as {
+    pid: number;
+    child: number;
+    folder: string;
+  };
+  expect([server.pid, server.child].map(isAlive)).toEqual([true, true]);
   starter.kill("SIGKILL");
-  await until(() => !isAlive(server.pid) && !existsSync(server.folder));
+  await until(() => !isAlive(server.pid) && !isAlive(server.child) && !existsSync(server.folder));
 });
 
 function isAlive(pid: number): boolean {

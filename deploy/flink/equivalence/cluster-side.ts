@@ -34,6 +34,8 @@ const { retryTopic, deadLetterTopic } = namesFor(application.name, scoring);
 const INPUTS = [generated.name, retryTopic];
 const OUTPUTS = [validated.name, requests.name, errors.name, deadLetterTopic];
 const WITHIN_MS = 180_000;
+/** Of what the cluster wrote, in characters, when it fails. */
+const LONGEST_REASON = 8_000;
 
 /** @throws Error with the job's state when not every record has come out in time. */
 export async function throughCluster({ cluster, records, settings, say }: ClusterRun): Promise<ClusterSide> {
@@ -55,7 +57,7 @@ export async function throughCluster({ cluster, records, settings, say }: Cluste
       bus,
       OUTPUTS,
       records.length,
-      async () => `${JSON.stringify(await cluster.job(job))}\n${cluster.lastLines()}`,
+      async () => `${JSON.stringify(await cluster.job(job))}\n${cluster.output().slice(-LONGEST_REASON)}`,
     );
     const outputs: IncomingRecord[] = [];
     for (const topic of OUTPUTS) outputs.push(...(await wholeTopic(bus, { topic, partitions: PARTITIONS })));
