@@ -16,24 +16,23 @@ let database = "";
 let settings: Record<string, string> = {};
 let stateDir = "";
 
-beforeAll(async () => {
+beforeAll(() => {
   model = startCountingModel();
-  stateDir = newStateDir();
   settings = { LLM_BASE_URL: model.baseUrl, LLM_MODEL: "counting", MODEL_TIMEOUT_MS: "1000" };
-  // Everything but the handlers that ask; every question is sent twice.
-  const RUN = "ingress,scheduler,llm.errors,llm.validated,llm.failed";
+});
+afterAll(() => model.stop());
+
+/** Everything but the handlers that ask; with `twice`, every question is sent twice. */
+async function openRest(twice: boolean): Promise<void> {
+  stateDir = newStateDir();
   const rest = startCauce({
     stateDir,
-    settings: { ...settings, RUN },
-    program: ["tests/system/paid-at.ts", "twice"],
+    settings: { ...settings, RUN: "ingress,scheduler,llm.errors,llm.validated,llm.failed" },
+    ...(twice ? { program: ["tests/system/paid-at.ts", "twice"] } : {}),
   });
   door = await rest.door();
   database = embeddedDatabase(stateDir);
-});
-afterAll(async () => {
-  await clearStage();
-  await model.stop();
-});
+}
 
 const asking = (RUN: string, moment?: string): Cauce =>
   startCauce({
@@ -50,6 +49,9 @@ for (const [handler, purpose, moments] of [
   ["llm.generated", "judge", ["call.begun", "call.answered", "call.written", "settle.published"]],
 ] as const) {
   describe(`kill -9 of the process that runs ${handler}`, () => {
+    beforeAll(() => openRest(false));
+    afterAll(clearStage);
+
     for (const moment of moments) {
       const extra = WINDOW.includes(moment) ? 1 : 0;
       const promise = extra === 0 ? "no call is made twice" : "that call, and no other, is made again";
@@ -63,6 +65,8 @@ for (const [handler, purpose, moments] of [
         await doomed.exited;
         const again = asking(handler);
         await reaches(door, id, "done");
+        // In order, so that the next test's process meets nothing of this one.
+        await Promise.all([again.end(), helper.end()]);
         expect(callsOf(asked.title)).toEqual({
           [`${asked.title} answer 1`]: purpose === "answer" ? 1 + extra : 1,
           [`${asked.title} judge 1`]: purpose === "judge" ? 1 + extra : 1,
@@ -72,13 +76,13 @@ for (const [handler, purpose, moments] of [
         const rows = `select coalesce(sum(calls - 1), 0) from model_call where question_hash = '${id}'`;
         // The rows know of it: what deaths have cost is measured.
         expect(await count(database, rows)).toBe(moment === "call.begun" ? 1 : extra);
-        await Promise.all([again.kill(), helper.kill()]);
       });
     }
   });
 }
 
 test("of many questions, each sent twice, a process that is killed costs only the calls that were under way", async () => {
+  await openRest(true);
   const asked = questions("Many", MANY);
   let calls = 0;
   const both = "llm.requests,llm.generated";
@@ -114,4 +118,5 @@ test("of many questions, each sent twice, a process that is killed costs only th
     `${made} calls for ${4 * MANY} distinct ones, ${underWay.length} under way at the kill\n`,
   );
   model.onCall = null;
+  await clearStage();
 });
