@@ -131,8 +131,7 @@ async function startIn({ program, folder, report }: Work): Promise<FlinkCluster>
       jobManager: memoryMbOf(jobManager.pid),
       taskManager: taskManager === null ? 0 : memoryMbOf(taskManager.pid),
     }),
-    output: () => [jobManager, taskManager].map((one) => one?.output() ?? "").join("
-"),
+    output: () => [jobManager, taskManager].map((one) => one?.output() ?? "").join("\n"),
     async stop() {
       await taskManager?.end("SIGTERM");
       await jobManager.end("SIGTERM");
