@@ -160,7 +160,7 @@ describe("a claim", () => {
   const claimers = async () => {
     const [row] = await sql<{ count: number }[]>`
       SELECT count(*)::int FROM pg_stat_activity
-      WHERE application_name = 'cauce claim' AND datname = current_database() AND state LIKE 'idle in transaction%'`;
+      WHERE application_name = 'cauce claim' AND datname = current_database() AND xact_start IS NOT NULL`;
     return row?.count ?? 0;
   };
 });
