@@ -6,6 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { lineChart, type LineChartOptions } from "../../handlers/shared/charts/line-chart.ts";
+import { carriedBy } from "./growth.ts";
 import type { Slopes } from "./slopes.ts";
 
 const docs = join(import.meta.dir, "..", "..", "docs");
@@ -43,6 +44,32 @@ function measured({ question, processes, partitions, rows, machine, versions, da
           question.records.toFixed(1),
         ],
       ],
+    ),
+    "### What that carries\n",
+    table(
+      [
+        "",
+        "processes",
+        "questions/s",
+        "records/s",
+        "transactions/s",
+        "connections",
+        "rows that wait",
+        "Postgres grows by",
+      ],
+      [0, 1, 10, 100].map((machines) => {
+        const carried = carriedBy(machines, question);
+        return [
+          machines === 0 ? "one process" : `${machines} machine${machines === 1 ? "" : "s"}`,
+          whole(carried.processes),
+          whole(carried.perSecond),
+          whole(carried.recordsPerSecond),
+          whole(carried.transactionsPerSecond),
+          whole(carried.connections),
+          whole(carried.waitingRows),
+          `${(carried.postgresBytesPerDay / 1e9).toFixed(1)} GB a day`,
+        ];
+      }),
     ),
     "### More processes\n",
     "![messages a second by processes](pictures/scale-processes.svg)\n",
