@@ -43,7 +43,7 @@ eventually() { # seconds, what, command …
 
 health_is() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$(docker compose ps -q "$1")")" = "$2" ]; }
 signal() { docker compose exec -T handlers sh -c "kill -$1 $2"; }
-worker_pid() { docker compose exec -T "$1" sh -c 'for p in /proc/[0-9]*; do tr "\0" " " <"$p/cmdline" | grep -q "cauce.ts [h]andlers" && [ "${p#/proc/}" != 1 ] && echo "${p#/proc/}"; done' | tail -1; }
+worker_pid() { docker compose exec -T "$1" sh -c 'for p in /proc/[0-9]*; do tr "\0" " " <"$p/cmdline" | grep -q "cauce.ts [h]andlers" && [ "${p#/proc/}" != 1 ] && echo "${p#/proc/}"; done; true' | tail -1; }
 
 # `docker compose`, with nothing of this shell's settings.
 use_compose() {
