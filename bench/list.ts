@@ -3,6 +3,7 @@
  */
 import type { Measurement } from "./harness/measurement.ts";
 import { consumeProduce } from "./measure/consume-produce.ts";
+import { door } from "./measure/door.ts";
 import { exactlyOnce } from "./measure/exactly-once.ts";
 import { fourHops } from "./measure/four-hops.ts";
 import { jsonHop } from "./measure/json-hop.ts";
@@ -28,6 +29,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   rebalance,
   exactlyOnce,
   startUp,
+  ...door,
   lateness,
   drain,
   flat,

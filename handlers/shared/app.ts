@@ -141,6 +141,7 @@ export default application({
         await keeper.close();
         await feed.close();
         await journal.close();
+        await repository.settled();
         await database.close();
         await asking.close();
       },

@@ -37,8 +37,8 @@ export async function publishClaim(claim: Claim, publishing: Publishing): Promis
     await afterFailure(thrown, claim, publishing);
     throw thrown;
   }
-  // Should this fail, the keeper publishes once more: the same id, so at most a repeated piece of work.
-  await repository.markPublished({ id, round }).catch(() => {});
+  // Nobody waits for it: should it fail, the keeper publishes once more under the same id, at most a repeated piece of work.
+  repository.markPublished({ id, round }).catch(() => {});
 }
 
 /**

@@ -5,7 +5,7 @@
  * Never here: schemas.
  */
 import type { Clock } from "../ground/clock.ts";
-import { DEEPEST_JSON, depthOf } from "../handler/codec.ts";
+import { DEEPEST_JSON, depthOf, mayNestDeeper } from "../handler/codec.ts";
 import { reaching } from "./carried-text.ts";
 import type { IngressLimits } from "./limits.ts";
 import { Refusal } from "./refusal.ts";
@@ -28,7 +28,8 @@ export async function readBody(request: Request, options: BodyOptions): Promise<
   const announced = Number(request.headers.get("content-length") ?? 0);
   if (announced > options.limits.bodyBytes) throw tooLarge(options);
   if (announced > 0 || request.headers.has("transfer-encoding")) checkContentType(request);
-  const bytes = await readWithin(body, options);
+  // What is announced and small comes whole: reading it piece by piece costs as much as everything else here.
+  const bytes = announced > 0 ? await withinTime(request.bytes(), options) : await readWithin(body, options);
   if (bytes.byteLength === 0) return null;
   return parse(bytes);
 }
@@ -56,8 +57,29 @@ function checkContentType(request: Request): void {
 
 /** All bytes, or a Refusal as soon as there are too many or the time is over. What is left unread is thrown away. */
 async function readWithin(body: ReadableStream<Uint8Array>, options: BodyOptions): Promise<Uint8Array> {
-  const { limits, clock } = options;
   const reader = body.getReader();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const read = async (): Promise<Uint8Array> => {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return Buffer.concat(chunks, size);
+      size += value.byteLength;
+      if (size > options.limits.bodyBytes) throw tooLarge(options);
+      chunks.push(value);
+    }
+  };
+  try {
+    return await withinTime(read(), options);
+  } catch (refusal) {
+    // The refusal is what counts; a client that is gone cannot be told more.
+    reader.cancel().catch(() => {});
+    throw refusal;
+  }
+}
+
+/** @throws Refusal 408 when the time is over, 400 when the connection broke off, or the Refusal that reading threw. */
+async function withinTime(reading: Promise<Uint8Array>, { limits, clock }: BodyOptions): Promise<Uint8Array> {
   const late = Promise.withResolvers<never>();
   const cancelDeadline = clock.after(limits.bodyMs, () => {
     late.reject(
@@ -68,19 +90,9 @@ async function readWithin(body: ReadableStream<Uint8Array>, options: BodyOptions
       }),
     );
   });
-  const chunks: Uint8Array[] = [];
-  let size = 0;
   try {
-    for (;;) {
-      const { done, value } = await Promise.race([reader.read(), late.promise]);
-      if (done) return Buffer.concat(chunks, size);
-      size += value.byteLength;
-      if (size > limits.bodyBytes) throw tooLarge(options);
-      chunks.push(value);
-    }
+    return await Promise.race([reading, late.promise]);
   } catch (thrown) {
-    // The refusal is what counts; a client that is gone cannot be told more.
-    reader.cancel().catch(() => {});
     if (thrown instanceof Refusal) throw thrown;
     throw new Refusal(400, { title: "The body could not be read", detail: "the connection broke off" });
   } finally {
@@ -103,7 +115,8 @@ function parse(bytes: Uint8Array): unknown {
   } catch {
     throw unusable("it is not valid UTF-8");
   }
-  if (depthOf(text) > DEEPEST_JSON) throw unusable(`it nests deeper than ${DEEPEST_JSON} levels`);
+  if (mayNestDeeper(text) && depthOf(text) > DEEPEST_JSON)
+    throw unusable(`it nests deeper than ${DEEPEST_JSON} levels`);
   let value: unknown;
   try {
     value = JSON.parse(text);

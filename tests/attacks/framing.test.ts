@@ -73,7 +73,7 @@ const BROKEN: readonly (readonly [what: string, bytes: string])[] = [
 describe.each([
   ["the server alone", 0],
   ["the server behind the counter of connections", 1],
-] as const)("%s", (_, at) => {
+] as const)("%s", (_door, at) => {
   test.each(BROKEN)("refuses %s, closes, and answers nothing that is hidden behind", async (_, bytes) => {
     reached.length = 0;
     const { statuses, closed } = await converse(doors[at]?.url ?? "", bytes, "end");

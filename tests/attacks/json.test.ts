@@ -39,7 +39,7 @@ async function post(body: string | Uint8Array<ArrayBuffer>): Promise<number> {
 async function decode(body: string | Uint8Array<ArrayBuffer>): Promise<string> {
   const file = join(folder, crypto.randomUUID());
   writeFileSync(file, body);
-  child.stdin.write(`${file}\n`);
+  await child.stdin.write(`${file}\n`);
   await child.stdin.flush();
   return await nextLine();
 }
@@ -91,6 +91,6 @@ test("many of them at once, and the process still answers and ends well", async 
   const statuses = await Promise.all(bodies.map(post));
   expect(new Set(statuses)).toEqual(new Set([400, 422]));
   expect(await post('{"title":"still here"}')).toBe(200);
-  child.stdin.end();
+  await child.stdin.end();
   expect(await child.exited).toBe(0);
 });

@@ -45,7 +45,7 @@ const healthy = async ({ get }: Given) => (await get("/healthz", { keepalive: fa
 describe.each([
   ["the server alone", {}],
   ["behind the counter of connections", { connections: 100 }],
-])("%s", (_, caps) => {
+])("%s", (_door, caps) => {
   test("a head that comes byte by byte is cut off in all, however often a byte comes; others are served", async () => {
     const given = await givenDoor({ limits: { ...caps, idleMs: 3_000 } });
     const slow = [

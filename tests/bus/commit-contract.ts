@@ -88,6 +88,11 @@ export function commitContract({ withTopic, check }: ContractStage): void {
     expect(total(outside.filter((entry) => entry.group === group))).toBe(0);
     expect(total(outside.filter((entry) => entry.group !== group))).toBe(20);
     expect(outside.length).toBe(4);
+    const committedBy = (mine: boolean) =>
+      outside
+        .filter((entry) => (entry.group === group) === mine)
+        .reduce((sum, entry) => sum + entry.committed, 0);
+    expect([committedBy(true), committedBy(false)]).toEqual([20, 0]);
   });
 }
 

@@ -4,9 +4,10 @@
  * In: a question. Out: who won and in which round. The row outlives every process: what was claimed and not published is
  * published again by the keeper (handlers/shared/keeper).
  */
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, eq, isNull, sql, type SQL } from "drizzle-orm";
 import { question, referenceAnswer, responseEvent, type QuestionState } from "../../../schema/tables.ts";
 import type { Database, Queries } from "./database.ts";
+import { statement } from "./statement.ts";
 
 /** What somebody asked. */
 export interface AskedQuestion {
@@ -38,36 +39,47 @@ export const claimColumns = {
   claimed_at: question.claimed_at,
 };
 
+/** Somebody asked, and the embedded broker's generation that will get the request. */
+export interface Asked extends AskedQuestion {
+  readonly brokerGeneration: string | null;
+}
+
 /**
- * Claims a question, nearly always in one statement. A question that failed, was cancelled, or is done without a result
- * left (somebody deleted the row) opens its next round.
+ * Claims questions, nearly always in one statement, and says in their order who won. A question that failed, was cancelled, or is
+ * done without a result left (somebody deleted the row) opens its next round. Of several askers of one question the first wins.
  */
-export function claimQuestion(
+export async function claimQuestions(
   database: Database,
-  asked: AskedQuestion,
-  brokerGeneration: string | null,
-): Promise<ClaimResult> {
-  return database.run("claiming a question", async (db) => {
-    const [claim] = await db
-      .insert(question)
-      .values({ ...asked, broker_generation: brokerGeneration })
-      .onConflictDoUpdate({
-        target: question.id,
-        set: nextRound(brokerGeneration),
-        setWhere: sql`${question.state} in ('failed', 'cancelled')`,
-      })
-      .returning(claimColumns);
-    if (claim) {
-      if (claim.best_answer !== asked.best_answer) await keepReference(db, asked);
+  asked: readonly Asked[],
+): Promise<readonly ClaimResult[]> {
+  const first = new Map<string, Asked>();
+  for (const one of asked) if (!first.has(one.id)) first.set(one.id, one);
+  // In the order of ids, so that two processes never wait for each other in a circle.
+  const sorted = [...first.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const rows = await database.perform<ClaimRow, { asked: string }>("claiming questions", CLAIM, {
+    asked: JSON.stringify(sorted),
+  });
+  const won = new Map(rows.map((row) => [row.id, { ...row, claimed_at: new Date(row.claimed_at) }]));
+  return await Promise.all(
+    asked.map(async (one): Promise<ClaimResult> => {
+      const claim = won.get(one.id);
+      if (!claim || first.get(one.id) !== one) return await lost(database, one);
+      if (claim.best_answer !== one.best_answer)
+        await database.run("keeping a reference answer", (db) => keepReference(db, one));
       return { won: true, claim };
-    }
+    }),
+  );
+}
+
+function lost(database: Database, asked: Asked): Promise<ClaimResult> {
+  return database.run("looking at a claim", async (db) => {
     await keepReference(db, asked);
     const [found] = await db
       .select({ state: question.state })
       .from(question)
       .where(eq(question.id, asked.id));
     if (found?.state !== "done") return { won: false, state: found?.state ?? "queued" };
-    const [again] = await reopen(db, asked.id, brokerGeneration);
+    const [again] = await reopen(db, asked.id, asked.brokerGeneration);
     return again ? { won: true, claim: again } : { won: false, state: "done" };
   });
 }
@@ -87,7 +99,7 @@ function reopen(db: Queries, id: string, brokerGeneration: string | null): Promi
     .returning(claimColumns);
 }
 
-function nextRound(brokerGeneration: string | null) {
+function nextRound(brokerGeneration: string | null | SQL) {
   return {
     round: sql`${question.round} + 1`,
     state: "queued",
@@ -103,16 +115,45 @@ function nextRound(brokerGeneration: string | null) {
   } as const;
 }
 
-/** The broker has this round's request. */
+/** The time as the driver gives it. */
+type ClaimRow = Omit<Claim, "claimed_at"> & { readonly claimed_at: string | Date };
+
+/** Text that Postgres can hold is the asker's business (route-schemas.ts): what it cannot, it refuses. */
+const CLAIM = statement<{ asked: string }>((db) =>
+  db
+    .insert(question)
+    .select(
+      sql`select asked.id, asked.title, asked.content, asked.best_answer, 1, 'queued', now(), null, null, null, now(), null, now(),
+                 asked."brokerGeneration", null
+            from jsonb_to_recordset(${sql.placeholder("asked")}::text::jsonb)
+              as asked (id text, title text, content text, best_answer text, "brokerGeneration" text)`,
+    )
+    .onConflictDoUpdate({
+      target: question.id,
+      set: nextRound(sql`excluded.broker_generation`),
+      setWhere: sql`${question.state} in ('failed', 'cancelled')`,
+    })
+    .returning(claimColumns),
+);
+
+/** The broker has the requests of these rounds. */
 export function markPublished(
   database: Database,
-  { id, round }: { id: string; round: number },
-): Promise<void> {
-  return database.run("marking a claim as published", async (db) => {
-    await db
-      .update(question)
-      .set({ published_at: sql`now()` })
-      .where(and(eq(question.id, id), eq(question.round, round), isNull(question.published_at)));
+  claims: readonly { readonly id: string; readonly round: number }[],
+): Promise<readonly void[]> {
+  return database.run("marking claims as published", async (db) => {
+    // In the order of ids, so that two writers never wait for each other in a circle.
+    const sorted = claims.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    await db.execute(sql`
+      with sent as (
+        select * from jsonb_to_recordset(${JSON.stringify(sorted)}::jsonb) as sent (id text, round int)
+      ), locked as (
+        select question.id from ${question} join sent using (id) order by question.id for update of question
+      )
+      update ${question} set published_at = now()
+        from sent join locked using (id)
+       where question.id = sent.id and question.round = sent.round and question.published_at is null`);
+    return claims.map(() => {});
   });
 }
 

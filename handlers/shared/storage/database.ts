@@ -10,6 +10,7 @@ import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { storageFailure } from "./failure.ts";
 import { openLines, type Line } from "./lines.ts";
+import type { Statement } from "./statement.ts";
 import { transact, type Session } from "./transaction.ts";
 
 export type Queries = PostgresJsDatabase;
@@ -20,6 +21,8 @@ export interface Database {
    * @throws CauceError `unavailable` when the database is away or slower than the limit, `database` when it refused.
    */
   run<T>(what: string, queries: (db: Queries) => Promise<T>): Promise<T>;
+  /** Runs a statement that was built before (statement.ts). Rows come with the names and types of the driver. */
+  perform<Row, Values>(what: string, statement: Statement<Values>, values: Values): Promise<readonly Row[]>;
   close(): Promise<void>;
 }
 
@@ -35,50 +38,68 @@ const CLOSE_SECONDS = 2;
 
 export function openDatabase({ url, connections = 8, deadlineMs = 5_000 }: DatabaseOptions): Database {
   const lines = openLines((ended) => openClient({ url, deadlineMs, ended }), connections);
-  return {
-    async run(what, queries) {
-      const { promise: late, reject } = Promise.withResolvers<never>();
-      let line: Line | null = null;
-      let expired = false;
-      const giveBack = () => {
-        if (line !== null) lines.giveBack(line);
-        line = null;
-      };
-      const timer = setTimeout(() => {
-        expired = true;
-        // What it was asked is still on its way: nobody else may use it.
-        if (line !== null) line.lost = true;
-        giveBack();
-        reject(new Unavailable(`${what}: Postgres gave no answer within ${deadlineMs} ms`));
-      }, deadlineMs);
-      const answer = async () => {
-        const taken = await lines.take();
-        line = taken;
-        try {
-          if (expired) return await late;
-          return await queries(queriesOn(taken));
-        } catch (thrown) {
-          if (databaseFailure(thrown).code === "unavailable" && !expired) taken.lost = true;
-          throw thrown;
-        } finally {
-          giveBack();
-        }
-      };
+
+  async function use<T>(what: string, work: (line: Line) => Promise<T>): Promise<T> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    let line: Line | null = null;
+    let expired = false;
+    const giveBack = () => {
+      if (line !== null) lines.giveBack(line);
+      line = null;
+    };
+    const timer = setTimeout(() => {
+      expired = true;
+      // What it was asked is still on its way: nobody else may use it.
+      if (line !== null) line.lost = true;
+      giveBack();
+      reject(new Unavailable(`${what}: Postgres gave no answer within ${deadlineMs} ms`));
+    }, deadlineMs);
+    const answer = async () => {
+      const taken = await lines.take();
+      line = taken;
       try {
-        return await Promise.race([answer(), late]);
+        if (expired) return await late;
+        return await work(taken);
       } catch (thrown) {
-        throw storageFailure(what, thrown);
+        if (databaseFailure(thrown).code === "unavailable" && !expired) taken.lost = true;
+        throw thrown;
       } finally {
-        clearTimeout(timer);
+        giveBack();
       }
-    },
+    };
+    try {
+      return await Promise.race([answer(), late]);
+    } catch (thrown) {
+      throw storageFailure(what, thrown);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    run: (what, queries) => use(what, (line) => queries(queriesOn(line))),
+    perform: <Row, Values>(what: string, statement: Statement<Values>, values: Values) =>
+      use(what, async ({ client }): Promise<readonly Row[]> => {
+        // A pooler that keeps no prepared statements is told of in the address.
+        const { prepare } = client.options;
+        return [
+          ...(await client.unsafe(statement.text, statement.bind(values), { prepare })),
+        ] as unknown as Row[];
+      }),
     close: () => lines.close(CLOSE_SECONDS),
   };
 }
 
+/** Made once a line: it costs as much as a query. */
+const queriesByLine = new WeakMap<Line, Queries>();
+
 function queriesOn(line: Line): Queries {
+  const known = queriesByLine.get(line);
+  if (known) return known;
   const begin = (work: (session: Session) => Promise<unknown>) => transact(line, work);
-  return drizzle(Object.assign(line.client, { begin }));
+  const made = drizzle(Object.assign(line.client, { begin }));
+  queriesByLine.set(line, made);
+  return made;
 }
 
 function openClient(options: {

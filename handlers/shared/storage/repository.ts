@@ -7,9 +7,10 @@
 import type { Failed, Validated } from "../../../schema/topics.ts";
 import { addApiKey, apiKeys, revokeApiKey, type ApiKey } from "./api-keys.ts";
 import {
-  claimQuestion,
+  claimQuestions,
   markPublished,
   releaseClaim,
+  type Asked,
   type AskedQuestion,
   type Claim,
   type ClaimResult,
@@ -17,7 +18,8 @@ import {
 import type { Database } from "./database.ts";
 import { deadLettersAfter, type DeadLetters } from "./dead-letters.ts";
 import { failForgotten, failOpenQuestion, failQuestion } from "./endings.ts";
-import { findResult, storeResult, type Result } from "./results.ts";
+import { createGathering } from "./gathering.ts";
+import { findResults, storeResult, type Result } from "./results.ts";
 import { countStates, findStatus, type QuestionStatus } from "./status.ts";
 import { endedAmong, newestStep, stepsAfter, type LaterSteps } from "./step-history.ts";
 import { forgetSteps, writeSteps, type QuestionStep } from "./steps.ts";
@@ -25,7 +27,10 @@ import { reopenOtherGenerations, takeUnpublished } from "./unpublished.ts";
 
 export interface Repository {
   claim(asked: AskedQuestion, brokerGeneration: string | null): Promise<ClaimResult>;
+  /** Those that come while others are written go together. */
   markPublished(claim: Pick<Claim, "id" | "round">): Promise<void>;
+  /** Resolves when every mark is written or given up. */
+  settled(): Promise<void>;
   releaseClaim(claim: Pick<Claim, "id" | "round">): Promise<void>;
   takeUnpublished(options: { readonly olderThanMs: number; readonly limit: number }): Promise<Claim[]>;
   reopenOtherGenerations(generation: string): Promise<number>;
@@ -53,14 +58,23 @@ export interface Repository {
 
 /** `runtimeSchema` is where the runtime's own tables are. */
 export function createRepository(database: Database, runtimeSchema = "cauce"): Repository {
+  const marking = createGathering({
+    perform: (claims: readonly Pick<Claim, "id" | "round">[]) => markPublished(database, claims),
+    atOnce: 1,
+  });
+  const finding = createGathering({ perform: (ids: readonly string[]) => findResults(database, ids) });
+  const claiming = createGathering({
+    perform: (claims: readonly Asked[]) => claimQuestions(database, claims),
+  });
   return {
-    claim: (asked, brokerGeneration) => claimQuestion(database, asked, brokerGeneration),
-    markPublished: (claim) => markPublished(database, claim),
+    claim: (asked, brokerGeneration) => claiming.ask({ ...asked, brokerGeneration }),
+    markPublished: (claim) => marking.ask(claim),
+    settled: () => marking.settled(),
     releaseClaim: (claim) => releaseClaim(database, claim),
     takeUnpublished: (options) => takeUnpublished(database, options),
     reopenOtherGenerations: (generation) => reopenOtherGenerations(database, generation),
     storeResult: (value) => storeResult(database, value),
-    findResult: (id) => findResult(database, id),
+    findResult: (id) => finding.ask(id),
     findStatus: (id) => findStatus(database, id),
     failQuestion: (value) => failQuestion(database, value),
     failOpenQuestion: (ended) => failOpenQuestion(database, ended),

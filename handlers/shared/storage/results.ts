@@ -7,6 +7,7 @@ import { desc, eq, sql } from "drizzle-orm";
 import type { Validated } from "../../../schema/topics.ts";
 import { question, responseEvent } from "../../../schema/tables.ts";
 import type { Database, Queries } from "./database.ts";
+import { statement } from "./statement.ts";
 import { storableJson, storableText } from "./storable.ts";
 
 /** What an asker gets, from Postgres and from the cache alike. */
@@ -75,29 +76,66 @@ export function storeResult(database: Database, value: Validated): Promise<Resul
   );
 }
 
-/** The newest result of a question, or null. */
-export function findResult(database: Database, id: string): Promise<Result | null> {
-  return database.run("looking for a result", (db) => newest(db, id));
+/** The newest result of each of these questions, in their order; null for one that has none. */
+export async function findResults(
+  database: Database,
+  ids: readonly string[],
+): Promise<readonly (Result | null)[]> {
+  const wanted = [...new Set(ids)];
+  const rows = await database.perform<FoundRow, { ids: string }>("looking for a result", NEWEST, {
+    ids: wanted.join(","),
+  });
+  const byId = new Map(
+    rows.map(({ question_hash, ...row }) => [question_hash, resultOf(question_hash, row)]),
+  );
+  return ids.map((id) => byId.get(id) ?? null);
 }
+
+/** The newest result of a question, or null. */
+export async function findResult(database: Database, id: string): Promise<Result | null> {
+  return (await findResults(database, [id]))[0] ?? null;
+}
+
+/** What of a row an asker gets; the time as the driver gives it. */
+type ResultRow = Omit<Result, "id" | "created_at"> & { readonly created_at: string | Date };
+
+const resultColumns = {
+  round: responseEvent.round,
+  title: responseEvent.title,
+  answer: responseEvent.answer,
+  score: responseEvent.score,
+  rubric: responseEvent.rubric,
+  below_threshold: responseEvent.below_threshold,
+  model: responseEvent.model,
+  judge: responseEvent.judge,
+  created_at: responseEvent.created_at,
+};
+
+/** The driver names columns as the table does. */
+type FoundRow = ResultRow & { readonly question_hash: string };
+
+/** Ids are hex digits, so a comma parts them. */
+const NEWEST = statement<{ ids: string }>((db) =>
+  db
+    .selectDistinctOn([responseEvent.question_hash], {
+      question_hash: responseEvent.question_hash,
+      ...resultColumns,
+    })
+    .from(responseEvent)
+    .where(sql`${responseEvent.question_hash} = any(string_to_array(${sql.placeholder("ids")}, ','))`)
+    .orderBy(responseEvent.question_hash, desc(responseEvent.round)),
+);
 
 async function newest(db: Pick<Queries, "select">, id: string): Promise<Result | null> {
   const [row] = await db
-    .select()
+    .select(resultColumns)
     .from(responseEvent)
     .where(eq(responseEvent.question_hash, id))
     .orderBy(desc(responseEvent.round))
     .limit(1);
-  if (!row) return null;
-  return {
-    id,
-    round: row.round,
-    title: row.title,
-    answer: row.answer,
-    score: row.score,
-    rubric: row.rubric,
-    below_threshold: row.below_threshold,
-    model: row.model,
-    judge: row.judge,
-    created_at: row.created_at.toISOString(),
-  };
+  return row ? resultOf(id, row) : null;
+}
+
+function resultOf(id: string, { created_at, ...row }: ResultRow): Result {
+  return { id, ...row, created_at: new Date(created_at).toISOString() };
 }

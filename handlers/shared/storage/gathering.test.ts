@@ -1,0 +1,78 @@
+import { expect, test } from "bun:test";
+import { CauceError, Unavailable } from "cauce";
+import { createGathering } from "./gathering.ts";
+
+/** A gathering whose statements end when the test says so. */
+function held(atOnce: number, fail: (items: readonly number[]) => Error | null = () => null) {
+  const asked: { readonly items: readonly number[]; readonly end: () => void }[] = [];
+  const gathering = createGathering<number, string>({
+    atOnce,
+    async perform(items) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      asked.push({ items, end: resolve });
+      await promise;
+      const failure = fail(items);
+      if (failure) throw failure;
+      return items.map((item) => `answer to ${item}`);
+    },
+  });
+  return { gathering, asked };
+}
+
+const turn = () => new Promise(setImmediate);
+
+test("the first go alone and at once; those that come meanwhile go together, each with its own answer", async () => {
+  const { gathering, asked } = held(2);
+  const answers = [1, 2, 3, 4, 5].map((n) => gathering.ask(n));
+  expect(asked.map(({ items }) => items)).toEqual([[1], [2]]);
+  asked[0]?.end();
+  expect(await answers[0]).toBe("answer to 1");
+  await turn();
+  expect(asked.map(({ items }) => items)).toEqual([[1], [2], [3, 4, 5]]);
+  for (const { end } of asked) end();
+  expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5].map((n) => `answer to ${n}`));
+});
+
+test("what is wrong with one is no other one's failure", async () => {
+  const refuse = (items: readonly number[]) =>
+    items.includes(3) ? new CauceError("database", "no three") : null;
+  const { gathering, asked } = held(1, refuse);
+  const settled = Promise.allSettled([1, 2, 3, 4].map((n) => gathering.ask(n)));
+  for (let at = 0; at < 5; at++) {
+    asked[at]?.end();
+    await turn();
+  }
+  expect((await settled).map(({ status }) => status)).toEqual([
+    "fulfilled",
+    "fulfilled",
+    "rejected",
+    "fulfilled",
+  ]);
+});
+
+test("a database that is away fails all at once, and is not asked again for each", async () => {
+  const { gathering, asked } = held(1, (items) => (items.length > 1 ? new Unavailable("away") : null));
+  const settled = Promise.allSettled([1, 2, 3, 4].map((n) => gathering.ask(n)));
+  asked[0]?.end();
+  await turn();
+  asked[1]?.end();
+  expect((await settled).map(({ status }) => status)).toEqual([
+    "fulfilled",
+    "rejected",
+    "rejected",
+    "rejected",
+  ]);
+  expect(asked).toHaveLength(2);
+});
+
+test("is settled when the last answer is there", async () => {
+  const { gathering, asked } = held(1);
+  const answer = gathering.ask(1);
+  let settled = false;
+  const waiting = gathering.settled().then(() => (settled = true));
+  await turn();
+  expect(settled).toBe(false);
+  asked[0]?.end();
+  await answer;
+  await waiting;
+});
