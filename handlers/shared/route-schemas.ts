@@ -28,11 +28,14 @@ const NOT_BLANK = /^[\s\uFEFF]*[^\s\uFEFF\u0000][^\u0000]*$/;
 // oxlint-enable no-control-regex
 const NO_NUL = "must not contain U+0000";
 
-export const askedBody = v.object({
-  title: v.pipe(
-    plainText(LONGEST_TITLE, NOT_BLANK, `expected a question, not an empty text; ${NO_NUL}`),
-    v.check((title) => canonicalText(title) !== "", "expected a question, not an empty text"),
-  ),
-  content: v.optional(plainText(LONGEST_CONTENT, ANY_TEXT, NO_NUL), ""),
-  best_answer: v.optional(plainText(LONGEST_REFERENCE, ANY_TEXT, NO_NUL), ""),
-});
+export const askedBody = v.pipe(
+  v.object({
+    title: v.pipe(
+      plainText(LONGEST_TITLE, NOT_BLANK, `expected a question, not an empty text; ${NO_NUL}`),
+      v.check((title) => canonicalText(title) !== "", "expected a question, not an empty text"),
+    ),
+    content: v.optional(plainText(LONGEST_CONTENT, ANY_TEXT, NO_NUL), ""),
+    best_answer: v.optional(plainText(LONGEST_REFERENCE, ANY_TEXT, NO_NUL), ""),
+  }),
+  v.examples([{ title: "What is the capital of France?", content: "", best_answer: "Paris" }]),
+);
