@@ -34,6 +34,9 @@ export const questionAt = (n: number) => ({
   best_answer: `It is ${n}, since that is its number.`,
 });
 
+/** What is answered so long after the window still counts, with the latency that it had. */
+const GRACE_MS = 5_000;
+
 if (import.meta.main) await main(JSON.parse(process.argv[2] ?? "") as AskerWork);
 
 async function main(work: AskerWork): Promise<void> {
@@ -73,8 +76,6 @@ async function main(work: AskerWork): Promise<void> {
   };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
-
-const GRACE_MS = 5_000;
 
 async function closed(work: AskerWork, ask: (dueMs: number) => Promise<void>, endMs: number): Promise<void> {
   const one = async () => {
