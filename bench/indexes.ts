@@ -123,7 +123,7 @@ function catchingDatabase(client: postgres.Sql, caught: Caught[]): Database {
   return {
     async run(named, queries) {
       what = named;
-      return await queries(db as Parameters<typeof queries>[0]);
+      return await queries(db);
     },
     perform: async <Row, Values>(
       named: string,

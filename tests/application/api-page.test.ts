@@ -64,7 +64,7 @@ async function openPage() {
     setTimeout(shown.resolve, 0);
     return response;
   };
-  // oxlint-disable-next-line no-new-func -- the page's own script, as a browser would run it.
+  // oxlint-disable-next-line typescript/no-implied-eval -- the page's own script, as a browser would run it.
   (new Function("document", "fetch", script) as (...given: unknown[]) => void)(document, fetched);
   await shown.promise;
   await new Promise(setImmediate);

@@ -69,6 +69,17 @@ describe("schedule", () => {
     ]);
   });
 
+  test.each(["x' or '1'='1", "'; drop schema cauce cascade; --", "%", '"', "\\'; select 1; --"])(
+    "takes a choice of %s for a name that nothing has",
+    async (evil) => {
+      for (const name of ["topic", "handler", "key", "reason"] as const)
+        for (const dead of [false, true])
+          expect((await show({ [name]: evil, dead })).lines.join()).toContain(": nothing");
+      // And everything is there still.
+      expect((await show()).text).toMatch(/mails +\| MailboxFull \| 1/);
+    },
+  );
+
   test("shows it anew until it is told to stop", async () => {
     const stop = new AbortController();
     let shown = 0;
