@@ -13,6 +13,7 @@ import postgres from "postgres";
 import { runLoad } from "../../handlers/shared/loadgen/loadgen.ts";
 import { exitCodeOf, tableOf } from "../../handlers/shared/loadgen/table.ts";
 import { generated } from "../../schema/topics.ts";
+import { onInterrupt } from "../load/ready.ts";
 import { chooseQuestions } from "../demo-real/questions.ts";
 import { describe, readBooks, reconcile } from "../demo-real/reconcile.ts";
 import { gapAround } from "./gap.ts";
@@ -186,16 +187,4 @@ function keepLogs({ workers, flink }: FlinkStack, folder: string): void {
   for (const worker of workers)
     writeFileSync(join(folder, `${worker.name.replaceAll(" ", "-")}.log`), worker.output());
   writeFileSync(join(folder, "flink.log"), flink.output());
-}
-
-/** The first signal ends the demonstration in order; the second one at once (the pipes then end the rest). */
-function onInterrupt(): AbortSignal {
-  const interrupt = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => {
-      if (interrupt.signal.aborted) process.exit(130);
-      interrupt.abort();
-    });
-  }
-  return interrupt.signal;
 }
