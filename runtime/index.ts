@@ -11,7 +11,6 @@ export {
   type Context,
   type Handler,
   type HandlerOptions,
-  type Message,
   type Guarantee,
   type Order,
 } from "./handler/handler.ts";
@@ -26,6 +25,7 @@ export {
 export { json, type Codec } from "./handler/codec.ts";
 export type { Emission, EmitOptions, Emitters, Failure } from "./handler/emission.ts";
 export type { Amount, Limit, Turn } from "./handler/limit.ts";
+export type { Message } from "./handler/message.ts";
 export { type ErrorClass, type RetryRule, type RetryRules } from "./handler/retry-rule.ts";
 export { GiveUp, RetryAfter, Unavailable } from "./handler/steer.ts";
 export { CauceError, type ErrorCode } from "./ground/errors.ts";

@@ -6,7 +6,7 @@
 import type { IncomingRecord } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import type { Codec } from "../handler/codec.ts";
-import type { Message } from "../handler/handler.ts";
+import type { Message } from "../handler/message.ts";
 import type { AnyTopic } from "../handler/topic.ts";
 import type { Envelope } from "./envelope.ts";
 import { validate } from "./validate.ts";

@@ -4,7 +4,7 @@
  * In: a declaration. Out: data that the engine asks by. Never here: counting (store/turns.ts), waiting (engine/turn-gate.ts).
  */
 import { CauceError } from "../ground/errors.ts";
-import type { Message } from "./handler.ts";
+import type { Message } from "./message.ts";
 import type { AnyTopic } from "./topic.ts";
 
 /** A number, or how it follows from what the handler is given; undefined: not limited. Read again at each turn. */
