@@ -84,7 +84,7 @@ interface Operation {
   readonly operationId?: string;
   readonly tags?: readonly string[];
   readonly parameters?: readonly Parameter[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> };
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema?: object }>> };
   readonly responses?: Readonly<Record<string, { readonly content?: Readonly<Record<string, object>> }>>;
 }
 
@@ -175,9 +175,14 @@ function withRefusals(operation: Operation): Operation {
   const { "application/json": json = {} } = operation.requestBody.content;
   return {
     ...operation,
-    requestBody: { ...operation.requestBody, content: { "application/json": json } },
+    requestBody: { ...operation.requestBody, content: { "application/json": withNames(json) } },
     responses,
   };
+}
+
+/** Fields beyond those of a schema may be sent, but for a name that the door itself refuses (carried-text.ts). */
+function withNames(json: { readonly schema?: object }): object {
+  return { ...json, schema: { ...json.schema, propertyNames: { not: { const: "__proto__" } } } };
 }
 
 function refusal(status: string, { description, ...problem }: Refused): object {
