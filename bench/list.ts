@@ -11,6 +11,7 @@ import { jsonPeers } from "./measure/json-peers.ts";
 import { memory } from "./measure/memory.ts";
 import { rebalance } from "./measure/rebalance.ts";
 import { slowHandlers } from "./measure/slow-handlers.ts";
+import { besideSlowSockets } from "./measure/slow-sockets.ts";
 import { startUp } from "./measure/start-up.ts";
 import { bulk } from "./scheduler/bulk.ts";
 import { drain, flat } from "./scheduler/drain.ts";
@@ -30,6 +31,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   exactlyOnce,
   startUp,
   ...door,
+  besideSlowSockets,
   lateness,
   drain,
   flat,

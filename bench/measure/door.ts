@@ -12,19 +12,16 @@ import { requests } from "../../schema/topics.ts";
 import { startUpstashFront } from "../../deploy/upstash-front.ts";
 import { createKafkaBus } from "../../runtime/bus/kafka.ts";
 import { openLibrary } from "../../runtime/kafka/index.ts";
-import { freePort } from "../../tests/services/port.ts";
 import { startRedis } from "../../tests/services/redis.ts";
-import { runChild, withChild, type ChildOptions } from "../harness/child.ts";
+import type { ChildOptions } from "../harness/child.ts";
+import { KNOWN, oneDoor, ourDoor, TOKEN } from "../harness/doors.ts";
 import type { Benchmark, Measurement } from "../harness/measurement.ts";
 import { interleave } from "../harness/pairs.ts";
 import type { Stage } from "../harness/stage.ts";
-import { questionAt, type Asking, type AskerWork } from "../reference/asker.ts";
+import { questionAt } from "../reference/asker.ts";
 import type { BareDoorWork } from "../reference/bare-door.ts";
 import { fillAnswers } from "../runtime/fill-answers.ts";
 
-const CONNECTIONS = 64;
-const KNOWN = 2_000;
-const TOKEN = "bench";
 const row = "door: acked requests and hits vs bare";
 const unit = "ratio";
 
@@ -62,12 +59,6 @@ export const door: readonly Measurement[] = (["asks", "cache", "db"] as const).m
   benchmarks: BENCHMARKS[kind],
   measure: (stage: Stage) => measure(stage, kind),
 }));
-
-interface Turn {
-  readonly perSecond: number;
-  readonly p99Ms: number;
-  readonly faults: number;
-}
 
 async function measure(stage: Stage, kind: Kind) {
   const redis = await startRedis(() => {});
@@ -107,7 +98,7 @@ async function measure(stage: Stage, kind: Kind) {
     const whole = oneDoor(turns, "ours", (port) =>
       ourDoor(stage, { port, kind, url: databases.ours, redisUrl: front.url }),
     );
-    const pairs = await interleave(stage.pairs, { reference: bare.turn, ours: whole.turn });
+    const pairs = await interleave(stage.pairs, { reference: () => bare.turn(), ours: () => whole.turn() });
     const lost =
       kind === "asks"
         ? (await missing(bus, { url: databases.reference, topic, sent: bare.sent() })) +
@@ -130,94 +121,10 @@ async function measure(stage: Stage, kind: Kind) {
   }
 }
 
-/** Starts a door for each of its turns, asks it as fast as it answers, then at a rate. */
-function oneDoor(
-  turns: { readonly kind: Kind; readonly stage: Stage; rate: number | null },
-  title: string,
-  start: (port: number) => ChildOptions,
-) {
-  const { stage, kind } = turns;
-  let sent = 0;
-  const asking = async (url: string, rate: number | null): Promise<Asking> => {
-    const work: AskerWork = {
-      url,
-      first: kind === "asks" ? sent : 0,
-      known: kind === "asks" ? null : KNOWN,
-      connections: CONNECTIONS,
-      warmMs: stage.quick ? 1_000 : 3_000,
-      forMs: stage.quick ? 3_000 : 10_000,
-      rate,
-    };
-    const told = await runChild<Asking>({
-      command: [process.execPath, join(import.meta.dir, "../reference/asker.ts"), JSON.stringify(work)],
-    });
-    sent += told.sent;
-    return told;
-  };
-  return {
-    sent: () => sent,
-    turn: async (): Promise<Turn> => {
-      const port = freePort();
-      const url = `http://127.0.0.1:${port}`;
-      return await withChild(start(port), async () => {
-        await opened(url);
-        const fast = await asking(url, null);
-        turns.rate ??= Math.floor(fast.perSecond / 2);
-        const paced = await asking(url, turns.rate);
-        stage.say(
-          `  ${title}: ${Math.round(fast.perSecond)}/s; at ${turns.rate}/s p50 ${paced.p50Ms.toFixed(2)} ms, p99 ${paced.p99Ms.toFixed(2)} ms`,
-        );
-        return { perSecond: fast.perSecond, p99Ms: paced.p99Ms, faults: fast.faults + paced.faults };
-      });
-    },
-  };
-}
-
 function bareDoor(work: BareDoorWork): ChildOptions {
   return {
     command: [process.execPath, join(import.meta.dir, "../reference/bare-door.ts"), JSON.stringify(work)],
   };
-}
-
-function ourDoor(
-  { brokers, library }: Stage,
-  {
-    port,
-    kind,
-    url,
-    redisUrl,
-  }: { readonly port: number; readonly kind: Kind; readonly url: string; readonly redisUrl: string },
-): ChildOptions {
-  return {
-    command: [process.execPath, join(import.meta.dir, "../../runtime/bin/cauce.ts"), "handlers"],
-    cwd: join(import.meta.dir, "../.."),
-    env: {
-      KAFKA_BROKERS: brokers,
-      DATABASE_URL: url,
-      CAUCE_LIBRDKAFKA: library,
-      CAUCE_SUPERVISE: "off",
-      LOG_LEVEL: "error",
-      RUN: "ingress",
-      PORT: String(port),
-      LOOKUP: kind === "cache" ? "cache,db" : "db,cache",
-      // Nobody works the questions off here.
-      ADMIT_WAIT_S: "86400",
-      UPSTASH_REDIS_REST_URL: redisUrl,
-      UPSTASH_REDIS_REST_TOKEN: TOKEN,
-    },
-  };
-}
-
-/** Resolves when it answers at all. */
-async function opened(url: string): Promise<void> {
-  const deadlineMs = performance.now() + 60_000;
-  for (;;) {
-    const response = await fetch(`${url}/readyz`).catch(() => null);
-    // The bare one knows no such path.
-    if (response !== null && response.status !== 503) return;
-    if (performance.now() > deadlineMs) throw new Error(`no door at ${url}`);
-    await Bun.sleep(20);
-  }
 }
 
 /** Questions that are no row, or no record. */

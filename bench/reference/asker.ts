@@ -74,7 +74,7 @@ async function main(work: AskerWork): Promise<void> {
     faults,
     sent,
   };
-  process.stdout.write(`${JSON.stringify(result)}\n`);
+  process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 }
 
 async function closed(work: AskerWork, ask: (dueMs: number) => Promise<void>, endMs: number): Promise<void> {
