@@ -1,5 +1,6 @@
 /** The steps of a question as server-sent events. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { converse } from "../attacks/converse.ts";
 import { finish, serveDoor, until, writeStep, type ServeOptions } from "./serve-door.ts";
 import { newQuestion, openStage, resultFor, type Stage } from "./stage.ts";
 
@@ -183,6 +184,14 @@ describe("GET /query/{id}/events", () => {
     await finish(stage, id);
     await stream.readToEnd();
     expect(stream.names()).toEqual(["queued", "stored", "end"]);
+  });
+
+  test("ends its connection with it, which has no idle limit any more and would stay for ever", async () => {
+    const door = await open({ limits: { idleMs: 1_000 } });
+    const id = await claimed();
+    await finish(stage, id);
+    const bytes = `GET /query/${id}/events HTTP/1.1\r\nhost: x\r\n\r\n`;
+    expect((await converse(door.url, bytes, "end")).closed).toBe(true);
   });
 
   test("lets go of everything when the reader hangs up", async () => {
