@@ -63,7 +63,8 @@ export function writeSteps(database: Database, steps: readonly QuestionStep[]): 
       await tx.execute(sql`select pg_notify(${STEPS_CHANNEL}, '')`);
       const states = storableJson(newestStates(steps));
       if (states.length === 0) return;
-      // One statement, in the order of ids, so that two writers never wait for each other in a circle.
+      // One statement, in the order of ids, so that two writers never wait for each other in a circle. `coalesce` keeps the planner from
+      // the index of open questions, which it would read whole.
       await tx.execute(sql`
         with seen as (
           select * from jsonb_to_recordset(${JSON.stringify(states)}::jsonb)
@@ -75,7 +76,7 @@ export function writeSteps(database: Database, steps: readonly QuestionStep[]): 
            set state = seen.state, state_at = seen.at, waiting_reason = seen.reason, waiting_until = seen.until
           from seen join locked using (id)
          where question.id = seen.id and question.round = seen.round and question.state_at <= seen.at
-           and question.state not in ('done', 'failed', 'cancelled')`);
+           and coalesce(question.state, '') not in ('done', 'failed', 'cancelled')`);
     }),
   );
 }
