@@ -70,8 +70,11 @@ describe("who follows", () => {
     await first.kill();
     const second = await startCauce({ stateDir, settings }).door();
     const after = await follow(`${second}/query/${id}/events`, "end", before.ids.at(-1));
-    expect(after.names).toEqual(["generating", "answered", "scoring", "scored", "stored", "end"]);
-    expect(Number(after.ids[0])).toBeGreaterThan(Number(before.ids.at(-1)));
+    // The model has forgotten that it refused once, so there may be more of the same before the end.
+    expect(after.names.slice(-3)).toEqual(["scored", "stored", "end"]);
+    expect(after.names).not.toContain("queued");
+    const ids = [...before.ids, ...after.ids].map(Number);
+    expect(ids).toEqual([...new Set(ids)].toSorted((x, y) => x - y));
   });
 });
 
