@@ -124,7 +124,7 @@ def create_tables(tables, env):
         CREATE TEMPORARY TABLE outputs (
           `topic` STRING METADATA, `headers` MAP<STRING, BYTES> METADATA, `key` BYTES, `value` BYTES
         ) WITH ({kafka}, {raw}, 'topic' = {quoted(";".join(outputs))},
-          'sink.delivery-guarantee' = 'exactly-once',
+          'sink.delivery-guarantee' = 'exactly-once', 'sink.transaction-naming-strategy' = 'pooling',
           'sink.transactional-id-prefix' = {quoted(env.get("TRANSACTIONAL_ID_PREFIX", HANDLER["group"]))},
           'properties.transaction.timeout.ms' = '900000')""")
 
