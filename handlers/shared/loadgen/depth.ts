@@ -32,6 +32,7 @@ function sumOf(text: string, names: readonly string[]): number {
   return text.split("\n").reduce((sum, line) => {
     const match = /^(\w+)(?:\{.*\})? (\S+)$/.exec(line);
     const value = Number(match?.[2]);
-    return match && names.includes(match[1] ?? "") && Number.isFinite(value) ? sum + value : sum;
+    // Below 0: a partition of which nothing is known yet.
+    return match && names.includes(match[1] ?? "") && value > 0 && Number.isFinite(value) ? sum + value : sum;
   }, 0);
 }

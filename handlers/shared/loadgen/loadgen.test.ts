@@ -73,6 +73,7 @@ const METRICS = [
   "# TYPE cauce_consumer_lag gauge",
   'cauce_consumer_lag{handler="a",topic="t",partition="0"} 3',
   'cauce_consumer_lag{handler="a",topic="t",partition="1"} 4',
+  'cauce_consumer_lag{handler="a",topic="t",partition="2"} -1',
   'cauce_schedule_waiting{topic="t"} 5',
   'cauce_schedule_due{topic="t"} 1',
   "cauce_other 100",
