@@ -137,7 +137,9 @@ async function missing(
     const [counted] = (await sql`select count(*)::int as n from question`) as { n: number }[];
     const backlog = await bus.backlog([{ group: "nobody", topics: [topic] }]);
     const records = backlog.reduce((sum, partition) => sum + partition.records, 0);
-    return Math.abs(sent - (counted?.n ?? 0)) + Math.abs(sent - records);
+    // And the one question that every turn began with.
+    const asked = sent + 1;
+    return Math.abs(asked - (counted?.n ?? 0)) + Math.abs(asked - records);
   } finally {
     await sql.close();
   }

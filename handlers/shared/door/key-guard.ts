@@ -75,7 +75,7 @@ export async function openKeyGuard(options: KeyGuardOptions): Promise<KeyGuard> 
 
   return {
     refusalOf(request) {
-      if (!guarded(request) || (keys.size === 0 && !always)) return undefined;
+      if ((keys.size === 0 && !always) || !guarded(request)) return undefined;
       const presented = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
       const key = presented === undefined ? undefined : keys.get(idIn(presented) ?? "");
       if (presented === undefined || key === undefined || !matches(presented, key.hash) || key.revoked)

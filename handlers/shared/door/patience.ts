@@ -10,7 +10,7 @@ export type Patience =
 const WHOLE_SECONDS = /^\d{1,9}$/;
 
 export function patienceOf(request: Request, mostMs: number): Patience {
-  const asked = new URL(request.url).searchParams.get("wait");
+  const asked = request.url.includes("?") ? new URL(request.url).searchParams.get("wait") : null;
   if (asked !== null && !WHOLE_SECONDS.test(asked)) return { kind: "unreadable", came: asked };
   const seconds = asked === null ? preferred(request.headers.get("prefer")) : Number(asked);
   return { kind: "ms", ms: Math.min(seconds * 1_000, mostMs) };
@@ -18,7 +18,7 @@ export function patienceOf(request: Request, mostMs: number): Patience {
 
 /** The first `wait` among the preferences counts. */
 function preferred(header: string | null): number {
-  for (const preference of (header ?? "").split(",")) {
+  for (const preference of header?.split(",") ?? []) {
     const [name = "", value = ""] = (preference.split(";")[0] ?? "").split("=").map((part) => part.trim());
     if (name.toLowerCase() !== "wait") continue;
     const plain = value.replace(/^"(.*)"$/, "$1");
