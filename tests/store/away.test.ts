@@ -70,7 +70,7 @@ test("a database that refuses is an error at once, not a wait", async () => {
 
 test("a black-holed server costs each statement its deadline, and no more once it answers again", async () => {
   const way = await proxy(await createDatabase("store_black_hole"));
-  const store = await createPostgresStore({ url: way.url, app: "a", limits: { statementTimeoutMs: 150 } });
+  const store = await createPostgresStore({ url: way.url, app: "a", limits: { statementTimeoutMs: 1_000 } });
   await store.schedule([message({ messageId: "before" })]);
   way.swallow(true);
   const away = { code: "unavailable", retryable: true };
