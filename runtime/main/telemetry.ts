@@ -47,10 +47,13 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
   metrics.assigned.readFrom(perHandler((state) => state.lag.length));
   metrics.lag.readFrom(() =>
     states().flatMap(({ handler, lag }) =>
-      lag.map(({ topic, partition, records }) => ({
-        labels: { handler, topic, partition: String(partition) },
-        value: records,
-      })),
+      // A partition of which nothing is known yet has no lag, rather than one below 0.
+      lag
+        .filter(({ records }) => records >= 0)
+        .map(({ topic, partition, records }) => ({
+          labels: { handler, topic, partition: String(partition) },
+          value: records,
+        })),
     ),
   );
   // Of handlers and topics that are declared: few.
