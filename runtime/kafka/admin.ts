@@ -9,7 +9,8 @@ import { type ClientConfig, EVENT } from "./client.ts";
 import type { ClientEvent } from "./events.ts";
 import { ERROR, errorName } from "./failures.ts";
 import { describeGroups, type GroupDescription, type GroupListing, listGroups } from "./groups.ts";
-import { committedOffsets, edgeOffsets, OFFSET_ANSWERS } from "./offsets.ts";
+import { GroupAsker } from "./group-asker.ts";
+import { edgeOffsets, OFFSET_ANSWERS } from "./offsets.ts";
 import type { PartitionEntry } from "./partitions.ts";
 import { eachPointer, nativeText, pointerArray } from "./pointers.ts";
 import { Pump } from "./pump.ts";
@@ -53,21 +54,24 @@ const ANSWERS = [
 
 export class Admin {
   readonly #pump: Pump;
+  readonly #groups: GroupAsker;
   readonly #requests: Requests;
   readonly #timeoutMs: number;
 
-  static async open(options: AdminOptions): Promise<Admin> {
-    const pump = await Pump.open({
-      library: options.library,
-      kind: "producer",
-      config: { "reconnect.backoff.max.ms": 2_000, ...options.config },
-      onEvent: options.onEvent ?? (() => undefined),
-    });
-    return new Admin(pump, options.timeoutMs ?? 10_000);
+  static async open({
+    library,
+    config,
+    timeoutMs = 10_000,
+    onEvent = () => undefined,
+  }: AdminOptions): Promise<Admin> {
+    const client = { library, config: { "reconnect.backoff.max.ms": 2_000, ...config }, onEvent };
+    const pump = await Pump.open({ ...client, kind: "producer" });
+    return new Admin(pump, new GroupAsker({ ...client, timeoutMs }), timeoutMs);
   }
 
-  private constructor(pump: Pump, timeoutMs: number) {
+  private constructor(pump: Pump, groups: GroupAsker, timeoutMs: number) {
     this.#pump = pump;
+    this.#groups = groups;
     this.#requests = new Requests(pump, ANSWERS);
     this.#timeoutMs = timeoutMs;
   }
@@ -203,13 +207,14 @@ export class Admin {
   /** What a group has committed; `offset` undefined where it has nothing. */
   committedOffsets(group: string, partitions: readonly TopicPartition[]): Promise<PartitionEntry[]> {
     if (partitions.length === 0) return Promise.resolve([]);
-    return committedOffsets({ ...this.#question, partitions, group });
+    return this.#groups.committedOffsets(group, partitions);
   }
 
   /** Rejects what waits and ends the client. Idempotent. */
   close(): void {
     this.#requests.close();
     this.#pump.close();
+    this.#groups.close();
   }
 
   get #question() {

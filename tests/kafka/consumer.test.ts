@@ -19,6 +19,7 @@ import { testLibrary } from "./library.ts";
 const BROKER_ERROR = {
   unknownMember: 25,
   coordinatorLoading: 14,
+  notCoordinator: 16,
   groupAuthorization: 30,
   rebalance: 27,
 } as const;
@@ -144,6 +145,23 @@ describe("the consumer", () => {
       expect((await takeCount(second.subscription, 2)).map(({ offset }) => offset)).toEqual([3, 4]);
       expect(second.owner.troubles.some(({ message }) => message.includes("not known yet"))).toBe(true);
       cluster.clearErrors("offsetFetch");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a coordinator that moved or loads is an error of the question, and not the end of the process",
+    async () => {
+      const topic = await newTopic(2);
+      const admin = await Admin.open({ library, config: { "bootstrap.servers": cluster.bootstrap } });
+      const committed = () => admin.committedOffsets(`g-${topic}`, [{ topic, partition: 0 }]);
+      for (const error of [BROKER_ERROR.notCoordinator, BROKER_ERROR.coordinatorLoading]) {
+        cluster.pushErrors("offsetFetch", [error]);
+        expect(await committed().then(() => "answered", codeOf)).toBe("broker");
+        cluster.clearErrors("offsetFetch");
+      }
+      expect((await committed())[0]?.offset).toBeUndefined();
+      admin.close();
     },
     TIMEOUT_MS,
   );
@@ -275,3 +293,6 @@ async function takeOffsets(consumer: Consumer, count: number): Promise<number[]>
     offsets.push(...(await consumer.take(count - offsets.length)).map(({ offset }) => offset));
   return offsets;
 }
+
+/** Of whatever was thrown. */
+const codeOf = (thrown: unknown) => (thrown as { readonly code?: string }).code;
