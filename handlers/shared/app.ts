@@ -12,6 +12,7 @@ import { keysPart, openGuard } from "./door/guard-door.ts";
 import type { KeyGuard } from "./door/key-guard.ts";
 import { createStepFeed } from "./door/step-feed.ts";
 import { stepsOf } from "./flow/steps-of.ts";
+import { createHitCounter } from "./hit-counter.ts";
 import { createJournal } from "./journal.ts";
 import { createKeeper } from "./keeper.ts";
 import { questionRoutes } from "./routes.ts";
@@ -68,6 +69,7 @@ export default application({
       ended: ({ id, round, reason }) =>
         journal.note([{ id, round, step: "failed", atMs: clock.nowMs(), detail: { reason } }]),
     });
+    const hits = createHitCounter({ note: (steps) => journal.note(steps), clock });
     const feed = createStepFeed({
       repository,
       listen: (heard) =>
@@ -119,6 +121,7 @@ export default application({
         broker,
         clock,
         journal,
+        hits,
         feed,
         guard,
         lookup: values.lookup,
@@ -140,6 +143,7 @@ export default application({
         guard.close();
         await keeper.close();
         await feed.close();
+        hits.close();
         await journal.close();
         await repository.settled();
         await database.close();

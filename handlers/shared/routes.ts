@@ -22,6 +22,7 @@ import { eventsOf, resumePoint } from "./door/events.ts";
 import type { KeyGuard } from "./door/key-guard.ts";
 import { patienceOf } from "./door/patience.ts";
 import type { StepFeed } from "./door/step-feed.ts";
+import type { HitCounter } from "./hit-counter.ts";
 import type { Journal } from "./journal.ts";
 import { askedBody } from "./route-schemas.ts";
 import type { Repository } from "./storage/repository.ts";
@@ -30,6 +31,7 @@ export interface RouteOptions extends Asking {
   readonly client: Client;
   readonly repository: Asking["repository"] & Pick<Repository, "findStatus" | "stepsAfter">;
   readonly journal: Pick<Journal, "note">;
+  readonly hits: Pick<HitCounter, "count">;
   readonly clock: Asking["clock"] & { nowMs(): number };
   readonly feed: StepFeed;
   /** Nobody waits longer for an answer, in ms. */
@@ -42,8 +44,6 @@ export interface RouteOptions extends Asking {
 
 export function questionRoutes(options: RouteOptions): Routes {
   const { repository, journal, clock, cache, guard } = options;
-  const note = (step: "queued" | "hit", id: string, round: number, detail: Record<string, unknown>) =>
-    journal.note([{ id, round, step, atMs: clock.nowMs(), detail }]);
   /** The end of a question, if it comes while the asker has patience. */
   const endOf = async (id: string, request: Request, patienceMs: number) => {
     holdOpen(request);
@@ -56,11 +56,11 @@ export function questionRoutes(options: RouteOptions): Routes {
     const asked = await ask(body, { ...options, traceparent: traceOf(request) });
     if (asked.kind === "hit") {
       const { id, round, score } = asked.result;
-      note("hit", id, round, { from: asked.from, score });
+      options.hits.count({ id, round, from: asked.from, score });
       return Response.json({ hit: true, from: asked.from, ...shownResult(asked.result) });
     }
     const { id, round } = asked;
-    if (round !== null) note("queued", id, round, {});
+    if (round !== null) journal.note([{ id, round, step: "queued", atMs: clock.nowMs(), detail: {} }]);
     const headers = { location: `/query/${id}`, ...applied(patience.ms) };
     const ended = patience.ms > 0 ? await endOf(id, request, patience.ms) : null;
     if (ended) return Response.json({ hit: false, ...shownStatus(ended) }, { headers });

@@ -33,6 +33,7 @@ beforeAll(async () => {
       lookup: ["db", "cache"],
       clock: systemClock,
       journal: { note: () => undefined },
+      hits: { count: () => undefined },
     }),
     log: silentLog,
     metrics: () => "",

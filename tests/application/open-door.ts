@@ -3,6 +3,7 @@
  */
 import type { Client } from "cauce/run";
 import type { ResultCache } from "../../handlers/shared/cache.ts";
+import { createHitCounter } from "../../handlers/shared/hit-counter.ts";
 import { createKeeper } from "../../handlers/shared/keeper.ts";
 import { questionId } from "../../handlers/shared/questions/identity.ts";
 import { questionRoutes } from "../../handlers/shared/routes.ts";
@@ -75,6 +76,7 @@ export function openDoorOn(
       close: () => Promise.resolve(),
     },
     journal: { note: (noted) => void steps.push(...noted) },
+    hits: createHitCounter({ note: (noted) => void steps.push(...noted), clock: systemClock }),
   });
   const door = routes(new Elysia());
   const keeper = createKeeper({

@@ -57,6 +57,7 @@ export async function serveDoor(stage: Stage, options: ServeOptions = {}) {
       lookup: ["db", "cache"],
       clock: systemClock,
       journal: { note: () => undefined },
+      hits: { count: () => undefined },
       mostWaitMs: 60_000,
       mostPatienceMs: options.mostPatienceMs ?? 60_000,
       feed,

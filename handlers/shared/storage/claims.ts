@@ -136,7 +136,10 @@ const CLAIM = statement<{ asked: string }>((db) =>
     .returning(claimColumns),
 );
 
-/** The broker has the requests of these rounds. */
+/**
+ * The broker has the requests of these rounds. Not waited for on its way to the disk: what a crash of Postgres takes back is published
+ * once more, under the same id.
+ */
 export function markPublished(
   database: Database,
   claims: readonly { readonly id: string; readonly round: number }[],
@@ -145,13 +148,15 @@ export function markPublished(
     // In the order of ids, so that two writers never wait for each other in a circle.
     const sorted = claims.toSorted((a, b) => (a.id < b.id ? -1 : 1));
     await db.execute(sql`
-      with sent as (
+      with undurable as materialized (
+        select set_config('synchronous_commit', 'off', true)
+      ), sent as (
         select * from jsonb_to_recordset(${JSON.stringify(sorted)}::jsonb) as sent (id text, round int)
       ), locked as (
         select question.id from ${question} join sent using (id) order by question.id for update of question
       )
       update ${question} set published_at = now()
-        from sent join locked using (id)
+        from sent join locked using (id), undurable
        where question.id = sent.id and question.round = sent.round and question.published_at is null`);
     return claims.map(() => {});
   });

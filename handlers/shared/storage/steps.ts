@@ -48,7 +48,10 @@ export function writeSteps(database: Database, steps: readonly QuestionStep[]): 
   if (steps.length === 0) return Promise.resolve();
   return database.run("writing steps", (db) =>
     db.transaction(async (tx) => {
-      await tx.execute(sql`select pg_advisory_xact_lock(${STEPS_LOCK})`);
+      // Lossy by design, so nobody waits for the disk, and nobody else's commit waits behind this one.
+      await tx.execute(
+        sql`select set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock(${STEPS_LOCK})`,
+      );
       // As JSON: drizzle would build a statement of thousands of parameters, five times as dear.
       const rows = storableJson(steps.map(rowOf));
       await tx.execute(sql`
