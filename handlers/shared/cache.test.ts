@@ -89,7 +89,7 @@ describe("the cache of results", () => {
   });
 
   test("reads what a Redis over HTTP answers", async () => {
-    await using redis = answering(() => Response.json([{ result: JSON.stringify(RESULT) }]));
+    await using redis = answering(() => Response.json([{ result: [JSON.stringify(RESULT)] }]));
     expect(await redis.cache.get(RESULT.id)).toEqual(RESULT);
   });
 

@@ -7,6 +7,7 @@
 import { Redis } from "@upstash/redis";
 import * as v from "valibot";
 import type { Breaker } from "./breaker.ts";
+import { createGathering } from "./storage/gathering.ts";
 import type { Result } from "./storage/results.ts";
 
 export interface ResultCache {
@@ -17,7 +18,7 @@ export interface ResultCache {
 }
 
 export interface CacheOptions {
-  readonly redis: Pick<Redis, "get" | "set" | "eval">;
+  readonly redis: Pick<Redis, "mget" | "set" | "eval">;
   /** A result is kept for so long at most. */
   readonly ttlSeconds: number;
   /** Each is kept shorter by up to this share, 0 to 1, so that results stored together do not go together. */
@@ -54,21 +55,29 @@ const CachedResult = v.object({
 
 export function createResultCache(options: CacheOptions): ResultCache {
   const { redis, ttlSeconds, ttlJitter, random, breaker, shared } = options;
-  const read = async (id: string): Promise<Result | null> => {
-    const text = await redis.get(`q:${id}`);
-    const parsed = v.safeParse(CachedResult, typeof text === "string" ? parse(text) : text);
-    return parsed.success && parsed.output.id === id ? parsed.output : null;
+  const read = async (ids: readonly string[]): Promise<(Result | null)[]> => {
+    const texts = await redis.mget<unknown[]>(ids.map((id) => `q:${id}`));
+    return ids.map((id, at) => {
+      const text = texts[at];
+      const parsed = v.safeParse(CachedResult, typeof text === "string" ? parse(text) : text);
+      return parsed.success && parsed.output.id === id ? parsed.output : null;
+    });
   };
+  // Two at once, and all that come meanwhile in the next: a request over HTTP costs more than what is in it.
+  const reading = createGathering({
+    perform: async (ids: readonly string[]) => (await breaker.run(() => read(ids))) ?? ids.map(() => null),
+    atOnce: 2,
+  });
   const write = async (result: Result): Promise<void> => {
     const key = `q:${result.id}`;
     const text = JSON.stringify(result);
     const seconds = Math.max(1, Math.round(ttlSeconds * (1 - ttlJitter * random())));
     if (shared) await redis.eval(PUT_UNLESS_NEWER, [key], [text, String(result.round), String(seconds)]);
-    else if (((await read(result.id))?.round ?? 0) <= result.round)
+    else if (((await read([result.id]))[0]?.round ?? 0) <= result.round)
       await redis.set(key, text, { ex: seconds });
   };
   return {
-    get: (id) => breaker.run(() => read(id)),
+    get: (id) => reading.ask(id),
     async put(result) {
       await breaker.run(() => write(result));
     },

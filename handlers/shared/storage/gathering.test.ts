@@ -21,9 +21,13 @@ function held(atOnce: number, fail: (items: readonly number[]) => Error | null =
 
 const turn = () => new Promise(setImmediate);
 
-test("the first go alone and at once; those that come meanwhile go together, each with its own answer", async () => {
+test("the first go at once; those that come meanwhile go together, each with its own answer", async () => {
   const { gathering, asked } = held(2);
-  const answers = [1, 2, 3, 4, 5].map((n) => gathering.ask(n));
+  const answers: Promise<string>[] = [];
+  for (const n of [1, 2, 3, 4, 5]) {
+    answers.push(gathering.ask(n));
+    await turn();
+  }
   expect(asked.map(({ items }) => items)).toEqual([[1], [2]]);
   asked[0]?.end();
   expect(await answers[0]).toBe("answer to 1");
@@ -33,11 +37,21 @@ test("the first go alone and at once; those that come meanwhile go together, eac
   expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5].map((n) => `answer to ${n}`));
 });
 
+test("those that ask in the same moment go together from the start", async () => {
+  const { gathering, asked } = held(4);
+  const answers = [1, 2, 3, 4, 5].map((n) => gathering.ask(n));
+  await turn();
+  expect(asked.map(({ items }) => items)).toEqual([[1, 2, 3, 4, 5]]);
+  asked[0]?.end();
+  expect(await Promise.all(answers)).toHaveLength(5);
+});
+
 test("what is wrong with one is no other one's failure", async () => {
   const refuse = (items: readonly number[]) =>
     items.includes(3) ? new CauceError("database", "no three") : null;
   const { gathering, asked } = held(1, refuse);
   const settled = Promise.allSettled([1, 2, 3, 4].map((n) => gathering.ask(n)));
+  await turn();
   for (let at = 0; at < 5; at++) {
     asked[at]?.end();
     await turn();
@@ -52,7 +66,9 @@ test("what is wrong with one is no other one's failure", async () => {
 
 test("a database that is away fails all at once, and is not asked again for each", async () => {
   const { gathering, asked } = held(1, (items) => (items.length > 1 ? new Unavailable("away") : null));
-  const settled = Promise.allSettled([1, 2, 3, 4].map((n) => gathering.ask(n)));
+  const first = gathering.ask(1);
+  await turn();
+  const settled = Promise.allSettled([first, ...[2, 3, 4].map((n) => gathering.ask(n))]);
   asked[0]?.end();
   await turn();
   asked[1]?.end();

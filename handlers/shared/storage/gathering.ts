@@ -1,7 +1,7 @@
 /**
- * Questions to the database that come at the same time, asked together: one statement for many askers.
+ * Questions to a database or a cache that come at the same time, asked together: one statement for many askers.
  *
- * In: items. Out: for each its own answer. As long as few are on their way each goes alone and at once; those that come while enough are
+ * In: items. Out: for each its own answer. As long as few are on their way each goes at once; those that come while enough are
  * on their way wait for the next one to end and go in one. Never here: what is asked, trying again for longer than once.
  */
 import { CauceError } from "cauce";
@@ -46,6 +46,8 @@ export function createGathering<Item, Answer>(
     }
   };
   const go = async (): Promise<void> => {
+    // Whoever asks in the same moment comes along.
+    await null;
     while (waiting.length > 0) {
       const batch = waiting.slice(0, LARGEST_BATCH);
       waiting = waiting.slice(LARGEST_BATCH);
