@@ -47,7 +47,7 @@ export function createGathering<Item, Answer>(
   };
   const go = async (): Promise<void> => {
     // Whoever asks in the same moment comes along.
-    await null;
+    await Promise.resolve();
     while (waiting.length > 0) {
       const batch = waiting.slice(0, LARGEST_BATCH);
       waiting = waiting.slice(LARGEST_BATCH);
