@@ -94,8 +94,8 @@ export function ourDoor(
       LOOKUP: kind === "cache" ? "cache,db" : "db,cache",
       // Nobody works the questions off here.
       ADMIT_WAIT_S: "86400",
-      UPSTASH_REDIS_REST_URL: redisUrl,
-      UPSTASH_REDIS_REST_TOKEN: TOKEN,
+      // A question that is new is asked of Postgres alone, as by the bare one.
+      ...(kind !== "asks" && { UPSTASH_REDIS_REST_URL: redisUrl, UPSTASH_REDIS_REST_TOKEN: TOKEN }),
     },
   };
 }

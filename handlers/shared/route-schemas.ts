@@ -4,7 +4,7 @@
  * Bounds are in UTF-16 units. Together they stay below Kafka's usual limit of 1 MB a record, escapes counted.
  */
 import * as v from "valibot";
-import { canonicalText } from "./questions/identity.ts";
+import { isBlank } from "./questions/identity.ts";
 
 const LONGEST_TITLE = 1_000;
 const LONGEST_CONTENT = 100_000;
@@ -32,7 +32,7 @@ export const askedBody = v.pipe(
   v.object({
     title: v.pipe(
       plainText(LONGEST_TITLE, NOT_BLANK, `expected a question, not an empty text; ${NO_NUL}`),
-      v.check((title) => canonicalText(title) !== "", "expected a question, not an empty text"),
+      v.check((title) => !isBlank(title), "expected a question, not an empty text"),
     ),
     content: v.optional(plainText(LONGEST_CONTENT, ANY_TEXT, NO_NUL), ""),
     best_answer: v.optional(plainText(LONGEST_REFERENCE, ANY_TEXT, NO_NUL), ""),

@@ -4,11 +4,10 @@
  * In: a response and the door's end. Out: the same response, or one whose stream ends with the door.
  */
 
-/** Is this answer a stream of events? */
+/** Is this answer a stream of events? (A look at `body` makes a stream of any, so only those are looked at that say so.) */
 export function isEventStream(response: Response): boolean {
-  return (
-    response.body !== null && (response.headers.get("content-type") ?? "").startsWith("text/event-stream")
-  );
+  const says = response.headers.get("content-type")?.startsWith("text/event-stream");
+  return says === true && response.body !== null;
 }
 
 /** The same stream, ended in good order when `closing` aborts; its source is cancelled then. */

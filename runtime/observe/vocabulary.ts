@@ -21,6 +21,13 @@ export interface ScheduleReading {
   readonly oldestDueMs: number;
 }
 
+/** What a request was answered as: a declared route, a usual method. */
+interface AnsweredAs {
+  readonly route: string;
+  readonly method: string;
+  readonly status: number;
+}
+
 export type Metrics = ReturnType<typeof metricsFor>;
 
 /** Declares all metrics in the registry. Call once per registry. */
@@ -68,6 +75,17 @@ export function metricsFor(registry: Registry) {
     labels: ["route"],
     buckets: HTTP_SECONDS,
   });
+
+  // By routes that are declared, usual methods and statuses: few.
+  const answeredAs = new Map<string, (durationMs: number) => void>();
+  const requestsOf = ({ route, method, status }: AnsweredAs) => {
+    const count = requests.series({ route, method, status: String(status) });
+    const duration = requestDurations.series({ route });
+    return (durationMs: number) => {
+      count();
+      duration(durationMs / 1_000);
+    };
+  };
 
   const waiting = registry.gauge({
     name: "cauce_schedule_waiting",
@@ -119,14 +137,11 @@ export function metricsFor(registry: Registry) {
     /** One due row was published that long after its due time. */
     lateness: (latenessMs: number) => lateness.observe({}, Math.max(0, latenessMs) / 1_000),
     /** A request was answered. Fits the door's `answered` option. */
-    httpRequest: (of: {
-      readonly route: string;
-      readonly method: string;
-      readonly status: number;
-      readonly durationMs: number;
-    }) => {
-      requests.add({ route: of.route, method: of.method, status: String(of.status) });
-      requestDurations.observe({ route: of.route }, of.durationMs / 1_000);
+    httpRequest: (of: AnsweredAs & { readonly durationMs: number }) => {
+      const kind = `${of.route} ${of.method} ${of.status}`;
+      let answered = answeredAs.get(kind);
+      if (answered === undefined) answeredAs.set(kind, (answered = requestsOf(of)));
+      answered(of.durationMs);
     },
 
     /** Records behind the end of each partition: `lag.readFrom(() => [{ labels: { handler, topic, partition }, value }])`. */

@@ -24,6 +24,7 @@ describe("POST /query", () => {
         value: { id, title, content: "", best_answer: "yes", attempts: 0, round: 1, deferrals: 0 },
       },
     ]);
+    await stage.repository.settled();
     const [row] = await stage.sql`select published_at from question where id = ${id}`;
     expect(row?.["published_at"]).not.toBeNull();
   });

@@ -29,5 +29,12 @@ export function canonicalText(text: string): string {
   return text.toLowerCase().replace(WHITE_SPACE, " ").replace(/^ | $/g, "").normalize("NFC");
 }
 
-// eslint-disable-next-line no-control-regex -- U+001C to U+001F are white space here on purpose, see above.
+/** Has this text nothing but white space: is its canonical text empty? */
+export function isBlank(text: string): boolean {
+  return !OTHER_THAN_SPACE.test(text);
+}
+
+// oxlint-disable no-control-regex -- U+001C to U+001F are white space here on purpose, see above.
 const WHITE_SPACE = /[\p{White_Space}\u001c-\u001f\ufeff]+/gu;
+const OTHER_THAN_SPACE = /[^\p{White_Space}\u001c-\u001f\ufeff]/u;
+// oxlint-enable no-control-regex

@@ -92,3 +92,25 @@ test("is settled when the last answer is there", async () => {
   await answer;
   await waiting;
 });
+
+test("with a linger, those that come within it go together", async () => {
+  const asked: (readonly number[])[] = [];
+  const gathering = createGathering<number, number>({
+    atOnce: 1,
+    lingerMs: 1,
+    async perform(items) {
+      asked.push(items);
+      await Promise.resolve();
+      return items;
+    },
+  });
+  const first = gathering.ask(1);
+  await turnsOfMicrotasks();
+  const later = [2, 3].map((n) => gathering.ask(n));
+  expect(await Promise.all([first, ...later])).toEqual([1, 2, 3]);
+  expect(asked).toEqual([[1, 2, 3]]);
+});
+
+async function turnsOfMicrotasks(): Promise<void> {
+  for (let turns = 0; turns < 10; turns++) await Promise.resolve();
+}

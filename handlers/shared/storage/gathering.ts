@@ -9,8 +9,10 @@ import { CauceError } from "cauce";
 export interface GatheringOptions<Item, Answer> {
   /** Asks for all of them. Answers in the order of the items. */
   readonly perform: (items: readonly Item[]) => Promise<readonly Answer[]>;
-  /** Statements at once. Default 4. */
+  /** Statements at once. Default 2: with more of them they are smaller, and their number is what costs. */
   readonly atOnce?: number;
+  /** Before each statement others are waited for, in ms. For what nobody waits for. Default: only those of the same moment come along. */
+  readonly lingerMs?: number;
 }
 
 export interface Gathering<Item, Answer> {
@@ -30,7 +32,7 @@ interface Waiting<Item, Answer> {
 export function createGathering<Item, Answer>(
   options: GatheringOptions<Item, Answer>,
 ): Gathering<Item, Answer> {
-  const { perform, atOnce = 4 } = options;
+  const { perform, atOnce = 2, lingerMs } = options;
   let waiting: Waiting<Item, Answer>[] = [];
   const running = new Set<Promise<void>>();
 
@@ -49,6 +51,7 @@ export function createGathering<Item, Answer>(
     // Whoever asks in the same moment comes along.
     await Promise.resolve();
     while (waiting.length > 0) {
+      if (lingerMs !== undefined) await new Promise((resolve) => setTimeout(resolve, lingerMs));
       const batch = waiting.slice(0, LARGEST_BATCH);
       waiting = waiting.slice(LARGEST_BATCH);
       await performAll(batch);

@@ -56,11 +56,15 @@ export interface Repository {
   countStates(): Promise<readonly { state: string; count: number }[]>;
 }
 
+/** A mark may be late: one that a crash takes with it is published once more, under the same id. */
+const MARK_LINGER_MS = 20;
+
 /** `runtimeSchema` is where the runtime's own tables are. */
 export function createRepository(database: Database, runtimeSchema = "cauce"): Repository {
   const marking = createGathering({
     perform: (claims: readonly Pick<Claim, "id" | "round">[]) => markPublished(database, claims),
     atOnce: 1,
+    lingerMs: MARK_LINGER_MS,
   });
   const finding = createGathering({ perform: (ids: readonly string[]) => findResults(database, ids) });
   const claiming = createGathering({

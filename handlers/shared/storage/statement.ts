@@ -2,9 +2,10 @@
  * Statements of the hot path: built by drizzle once, prepared by Postgres once a connection, and then only bound.
  *
  * Building one costs drizzle some 100 µs of CPU, and an unprepared one costs a second round trip: together most of what a question
- * costs at the door. In: a query with placeholders. Out: its text and its parameters in order. Never here: running it.
+ * costs at the door. In: a query with placeholders, by drizzle's builder or as SQL. Out: its text and its parameters in order. Never here: running it.
  */
-import { fillPlaceholders } from "drizzle-orm";
+import { fillPlaceholders, is, SQL } from "drizzle-orm";
+import { PgDialect } from "drizzle-orm/pg-core";
 import { drizzle } from "drizzle-orm/postgres-js";
 import type { Queries } from "./database.ts";
 
@@ -20,9 +21,10 @@ interface Built {
 
 /** `build` is called once, without a database; `sql.placeholder(name)` stands for a value of that name. */
 export function statement<Values extends Readonly<Record<string, string | number | null>>>(
-  build: (db: Queries) => Built,
+  build: (db: Queries) => Built | SQL,
 ): Statement<Values> {
-  const { sql: text, params } = build(drizzle.mock()).toSQL();
+  const built = build(drizzle.mock());
+  const { sql: text, params } = is(built, SQL) ? new PgDialect().sqlToQuery(built) : built.toSQL();
   return {
     text,
     bind: (values) => fillPlaceholders([...params], values) as (string | number | null)[],
