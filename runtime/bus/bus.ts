@@ -31,6 +31,11 @@ export interface RecordTexts {
 
 /** A form of the bus that can tell texts for less does; whoever reads records must do without. */
 export interface IncomingRecord extends OutgoingRecord, Partial<RecordTexts> {
+  /**
+   * Says that nobody reads it any more, once: where this holds of all that came with it, and none of them was ever looked at as bytes,
+   * their memory is used again and a later look throws. A record of which it is not said costs a collection, and nothing else.
+   */
+  letGo?(): void;
   readonly partition: number;
   /** Offset in the partition; always a safe integer (a larger one is refused by the binding). */
   readonly offset: number;

@@ -142,6 +142,7 @@ export class CarryOut {
     const nowMs = clock.monotonicMs();
     watch?.settled(handler.name, task.record);
     settled?.(processed, carriedOut, nowMs - startedMs);
+    task.record.letGo?.();
     return nowMs;
   }
 

@@ -219,6 +219,7 @@ export class Consumer {
     if (partition.frontier.wasFinished(record.offset)) {
       this.#skipped++;
       this.#work.finishedBefore(record);
+      record.letGo?.();
       partition.frontier.finish(ticket);
       this.#committer.dirty(partition);
       return;

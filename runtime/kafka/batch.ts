@@ -74,7 +74,10 @@ function decodeBatch(
       errors.push({ topic, partition, offset, err, message: words === null ? "" : utf8.decode(words) });
     } else if (!Number.isSafeInteger(offset)) {
       throw new CauceError("broker", `an offset of ${topic} is beyond 2^53 and cannot be handled exactly`);
-    } else if (ours) records.push(new BatchRecord(batch, index, topic, partition, offset));
+    } else if (ours) {
+      records.push(new BatchRecord(batch, index, topic, partition, offset));
+      batch.held++;
+    }
   }
 }
 
@@ -105,6 +108,10 @@ class Batch {
   readonly #words: Int32Array;
   #released = false;
   #address: Address | undefined;
+  /** Somebody has a view of it, and may look at it for as long as they like. */
+  #viewed = false;
+  /** Records of it that somebody may still read. */
+  held = 0;
 
   constructor(fetched: FetchedBuffer) {
     const { buffer, count } = fetched;
@@ -168,11 +175,13 @@ class Batch {
   /** Where the buffer lies, for as long as this batch is referenced. */
   get address(): Address {
     if (this.#released) throw released();
+    this.keep();
     return (this.#address ??= addressOf(new Uint8Array(this.#buffer)));
   }
 
   slice(start: number, length: number): Uint8Array {
     if (this.#released) throw released();
+    this.keep();
     return new Uint8Array(this.#buffer, start, length);
   }
 
@@ -180,6 +189,16 @@ class Batch {
     if (this.#released) return;
     this.#released = true;
     this.#fetched.recycle(this.#buffer);
+  }
+
+  /** Whoever asks for this may look at it for as long as they like. */
+  keep(): void {
+    this.#viewed = true;
+  }
+
+  /** One of its records is read no more. */
+  letGo(): void {
+    if (--this.held === 0 && !this.#viewed) this.release();
   }
 }
 
@@ -189,6 +208,7 @@ class BatchRecord implements ConsumedRecord {
   readonly offset: number;
   readonly #batch: Batch;
   readonly #index: number;
+  #held = true;
 
   constructor(batch: Batch, index: number, topic: string, partition: number, offset: number) {
     this.topic = topic;
@@ -237,11 +257,18 @@ class BatchRecord implements ConsumedRecord {
   }
 
   forward(topic: string): ForwardedRecord {
+    this.#batch.keep();
     return new ForwardedRecord(topic, this.#batch, this.#index);
   }
 
   release(): void {
     this.#batch.release();
+  }
+
+  letGo(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#batch.letGo();
   }
 }
 

@@ -2,18 +2,20 @@
  * A retry storm: a handler whose every message meets a rate limit, beside one that has nothing to do with it.
  *
  * In: a real broker and Postgres. Out: what was seen. The storm goes on until each of its messages has met the limit twice, then the
- * limit is lifted. Both handlers, the senders and the scheduler share one process. Never here: verdicts (storm-case.ts,
- * bench/scheduler/storm.ts).
+ * limit is lifted. Both handlers and the scheduler share one process; the calm one's messages come from another. Never here: verdicts
+ * (storm-case.ts, bench/scheduler/storm.ts).
  */
-import { handler, pause, systemClock, topic } from "cauce";
+import { join } from "node:path";
+import { handler, systemClock, topic } from "cauce";
 import * as v from "valibot";
 import { createKafkaBus } from "../../runtime/bus/kafka.ts";
-import { createClient } from "../../runtime/engine/client.ts";
+import { recordOf } from "../../runtime/engine/emit.ts";
 import { startConsumer, type Consumer } from "../../runtime/engine/consumer.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
 import { silentLog } from "../../runtime/ground/log.ts";
 import { openLibrary } from "../../runtime/kafka/index.ts";
 import { scheduledTopics, topicPlans } from "../../runtime/main/topic-plans.ts";
+import { CALM_EVERY_MS, type CalmWork } from "./calm-sender.ts";
 import { startScheduler } from "../../runtime/scheduler/scheduler.ts";
 import { createPostgresStore } from "../../runtime/store/postgres.ts";
 
@@ -28,7 +30,7 @@ export interface StormOptions {
 }
 
 export interface StormSeen {
-  /** Latencies of the calm handler's messages, in ms. */
+  /** From when they were due to be sent until they were handled: the calm handler's messages, in ms. */
   readonly before: readonly number[];
   readonly during: readonly number[];
   /** Messages that were done more than once after the limit was lifted. */
@@ -42,15 +44,13 @@ export interface StormSeen {
 }
 
 const BURST = 1_000;
-/** Of the calm topic, one every so often. */
-const CALM_EVERY_MS = 10;
 const THROUGH_WITHIN_MS = 90_000;
 
 /** Resolves once the storm is through and the schedule is empty; rejects where it is not after 90 s. */
 export async function runStorm(options: StormOptions): Promise<StormSeen> {
   const { brokers, databaseUrl, library, messages, beforeMs } = options;
   const app = `storm-${crypto.randomUUID().slice(0, 8)}`;
-  const Value = v.object({ n: v.number(), sentMs: v.number() });
+  const Value = v.object({ n: v.number(), dueMs: v.number() });
   const limited = topic(`${app}.limited`, { schema: Value, partitions: 6 });
   const calm = topic(`${app}.calm`, { schema: Value, partitions: 6 });
   let limit = true;
@@ -72,8 +72,8 @@ export async function runStorm(options: StormOptions): Promise<StormSeen> {
   const calmHandler = handler({
     name: "calm",
     on: calm,
-    handle({ value: { sentMs } }) {
-      latenciesMs.push(performance.now() - sentMs);
+    handle({ value: { dueMs } }) {
+      latenciesMs.push(performance.timeOrigin + performance.now() - dueMs);
     },
   });
   const handlers = [limitedHandler, calmHandler];
@@ -95,41 +95,37 @@ export async function runStorm(options: StormOptions): Promise<StormSeen> {
   };
   const bus = await createKafkaBus({ library: openLibrary(library), brokers, clientId: app });
   const consumers: Consumer[] = [];
-  const over = new AbortController();
   await bus.ensureTopics(topicPlans(app, handlers));
   const topics = scheduledTopics(app, handlers);
   const publish: typeof bus.publish = (records) => bus.publish(records);
   const scheduler = startScheduler({ store, publish, topics: [...topics.keys()], declared: { app, topics } });
+  const start = async (one: (typeof handlers)[number]) => {
+    const common = { deps: {}, bus, store: watched, clock: systemClock, random: Math.random, log: silentLog };
+    consumers.push(await startConsumer({ handler: one, names: namesFor(app, one), ...common }));
+  };
+  let sender: ReturnType<typeof startSender> | null = null;
   try {
-    for (const one of handlers) {
-      const common = {
-        deps: {},
-        bus,
-        store: watched,
-        clock: systemClock,
-        random: Math.random,
-        log: silentLog,
-      };
-      consumers.push(await startConsumer({ handler: one, names: namesFor(app, one), ...common }));
+    for (let n = 0; n < messages; n += BURST) {
+      const burst = Array.from({ length: Math.min(BURST, messages - n) }, (_, more) =>
+        recordOf(
+          limited,
+          { n: n + more, dueMs: 0 },
+          { id: `m-${n + more}`, source: `/${app}`, bornAtMs: Date.now(), traceparent: null },
+        ),
+      );
+      await bus.publish(await Promise.all(burst));
     }
-    const client = createClient({ app, bus, store, clock: systemClock, ready: () => true });
-    const calmLoad = (async () => {
-      for (let n = 0; !over.signal.aborted; n++) {
-        void client.send(calm, { n, sentMs: performance.now() });
-        await pause(systemClock, CALM_EVERY_MS, over.signal);
-      }
-    })();
+    await start(calmHandler);
+    sender = startSender({ brokers, library, topic: calm.name });
     const seenEnough = beforeMs / CALM_EVERY_MS / 2;
     await within("the calm handler runs", () => latenciesMs.length > 50);
     latenciesMs = [];
     await within("the calm handler has shown its latency", () => latenciesMs.length > seenEnough);
     const before = latenciesMs;
+    await start(limitedHandler);
+    await within("the storm begins", () => failures.size > 0);
     latenciesMs = [];
     const startedMs = performance.now();
-    for (let n = 0; n < messages; n += BURST) {
-      const burst = Array.from({ length: BURST }, (_, more) => ({ n: n + more, sentMs: 0 }));
-      await Promise.all(burst.map((value) => client.send(limited, value)));
-    }
     await within("every message has met the limit twice", () => {
       return failures.size === messages && [...failures.values()].every((times) => times > 1);
     });
@@ -138,16 +134,30 @@ export async function runStorm(options: StormOptions): Promise<StormSeen> {
     limit = false;
     await within("the storm is through", () => done.size === messages);
     await within("the schedule is empty", async () => (await store.nextDueMs([...topics.keys()])) === null);
-    over.abort();
-    await calmLoad;
     const repeats = [...done.values()].reduce((all, times) => all + times - 1, 0);
     return { before, during, repeats, largestInsert, firstDelaysMs, scheduledPerSecond };
   } finally {
-    over.abort();
+    await sender?.stop();
     await scheduler.stop(1_000);
     await Promise.all(consumers.map((consumer) => consumer.stop(1_000)));
     await Promise.all([bus.close(1_000), store.close()]);
   }
+}
+
+/** In a process of its own: what keeps ours busy must not keep it from sending. */
+function startSender(work: CalmWork) {
+  const file = join(import.meta.dir, "calm-sender.ts");
+  const child = Bun.spawn([process.execPath, file, JSON.stringify(work)], {
+    stdin: "pipe",
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  return {
+    async stop() {
+      await child.stdin.end();
+      await child.exited;
+    },
+  };
 }
 
 async function within(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {

@@ -196,6 +196,34 @@ for (const crossing of CROSSINGS) {
       expect(await later.catch((error: unknown) => error)).toMatchObject({ code: "defect" });
     });
 
+    test("once all of a batch are let go, its memory is used again", async () => {
+      const taken = await through([bytes("one"), bytes("two")]);
+      expect(taken.map((record) => record.valueText())).toEqual(["one", "two"]);
+      taken[0]?.letGo?.();
+      taken[0]?.letGo?.();
+      expect(taken[0]?.valueText()).toBe("one");
+      taken[1]?.letGo?.();
+      expect(() => taken[0]?.valueText()).toThrow("after its batch was released");
+      expect(taken[1]?.offset).toBe(1);
+    });
+
+    test("let go or not, what somebody looked at as bytes stays", async () => {
+      const looks: ((record: ConsumedRecord) => unknown)[] = [
+        ({ value }) => value,
+        ({ key }) => key,
+        ({ headers }) => headers,
+        ({ headerBlock }) => headerBlock,
+        (record) => record.forward("elsewhere"),
+      ];
+      for (const look of looks) {
+        const taken = await through([bytes("one"), bytes("two")]);
+        const kept = taken.slice(0, 1).map(look);
+        for (const record of taken) record.letGo?.();
+        expect(taken.map((record) => record.valueText())).toEqual(["one", "two"]);
+        expect(kept).toHaveLength(1);
+      }
+    });
+
     test("released memory never shows a later batch's bytes to an earlier view", async () => {
       const early = await through([new Uint8Array(1_000).fill(1)]);
       const kept = early[0]?.value ?? null;

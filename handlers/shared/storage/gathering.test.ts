@@ -93,10 +93,27 @@ test("is settled when the last answer is there", async () => {
   await waiting;
 });
 
+test("one that takes long holds up nobody but its own", async () => {
+  const stuck = Promise.withResolvers<void>();
+  const gathering = createGathering<number, number>({
+    patienceMs: 1,
+    async perform(items) {
+      if (items.includes(1)) await stuck.promise;
+      return items;
+    },
+  });
+  const first = gathering.ask(1);
+  await turn();
+  expect(await gathering.ask(2)).toBe(2);
+  expect(await gathering.ask(3)).toBe(3);
+  stuck.resolve();
+  expect(await first).toBe(1);
+  await gathering.settled();
+});
+
 test("with a linger, those that come within it go together", async () => {
   const asked: (readonly number[])[] = [];
   const gathering = createGathering<number, number>({
-    atOnce: 1,
     lingerMs: 1,
     async perform(items) {
       asked.push(items);

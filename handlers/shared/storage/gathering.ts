@@ -1,16 +1,19 @@
 /**
  * Questions to a database or a cache that come at the same time, asked together: one statement for many askers.
  *
- * In: items. Out: for each its own answer. As long as few are on their way each goes at once; those that come while enough are
- * on their way wait for the next one to end and go in one. Never here: what is asked, trying again for longer than once.
+ * In: items. Out: for each its own answer. The first goes at once; those that come while it is on its way wait for its end and go in
+ * one. One that takes unusually long (it waits for a lock) holds up nobody but its own. Never here: what is asked, trying again for
+ * longer than once.
  */
 import { CauceError } from "cauce";
 
 export interface GatheringOptions<Item, Answer> {
   /** Asks for all of them. Answers in the order of the items. */
   readonly perform: (items: readonly Item[]) => Promise<readonly Answer[]>;
-  /** Statements at once. Default 2: with more of them they are smaller, and their number is what costs. */
+  /** Statements at once. Default 1: with more of them they are smaller, and their number is what costs. */
   readonly atOnce?: number;
+  /** After so long a statement is not waited for by others any more, in ms. Default 25. */
+  readonly patienceMs?: number;
   /** Before each statement others are waited for, in ms. For what nobody waits for. Default: only those of the same moment come along. */
   readonly lingerMs?: number;
 }
@@ -23,6 +26,8 @@ export interface Gathering<Item, Answer> {
 }
 
 const LARGEST_BATCH = 200;
+/** Statements at once, the slow ones among them: what a pool has connections for. */
+const MOST_AT_ONCE = 8;
 
 interface Waiting<Item, Answer> {
   readonly item: Item;
@@ -32,9 +37,10 @@ interface Waiting<Item, Answer> {
 export function createGathering<Item, Answer>(
   options: GatheringOptions<Item, Answer>,
 ): Gathering<Item, Answer> {
-  const { perform, atOnce = 2, lingerMs } = options;
+  const { perform, atOnce = 1, patienceMs = 25, lingerMs } = options;
   let waiting: Waiting<Item, Answer>[] = [];
   const running = new Set<Promise<void>>();
+  let slow = 0;
 
   const performAll = async (batch: readonly Waiting<Item, Answer>[]): Promise<void> => {
     try {
@@ -47,25 +53,37 @@ export function createGathering<Item, Answer>(
       else for (const one of batch) await performAll([one]);
     }
   };
-  const go = async (): Promise<void> => {
+  const performNext = async (): Promise<void> => {
     // Whoever asks in the same moment comes along.
     await Promise.resolve();
-    while (waiting.length > 0) {
-      if (lingerMs !== undefined) await new Promise((resolve) => setTimeout(resolve, lingerMs));
-      const batch = waiting.slice(0, LARGEST_BATCH);
-      waiting = waiting.slice(LARGEST_BATCH);
-      await performAll(batch);
-    }
+    if (lingerMs !== undefined) await new Promise((resolve) => setTimeout(resolve, lingerMs));
+    const batch = waiting.slice(0, LARGEST_BATCH);
+    waiting = waiting.slice(LARGEST_BATCH);
+    if (batch.length === 0) return;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      slow++;
+      start();
+    }, patienceMs);
+    await performAll(batch);
+    clearTimeout(timer);
+    if (late) slow--;
+  };
+  const start = (): void => {
+    if (waiting.length === 0 || running.size - slow >= atOnce || running.size >= MOST_AT_ONCE) return;
+    const mine = performNext().finally(() => {
+      running.delete(mine);
+      start();
+    });
+    running.add(mine);
   };
 
   return {
     ask(item) {
       const answer = Promise.withResolvers<Answer>();
       waiting.push({ item, answer });
-      if (running.size < atOnce) {
-        const mine = go().finally(() => running.delete(mine));
-        running.add(mine);
-      }
+      start();
       return answer.promise;
     },
     async settled() {

@@ -63,7 +63,6 @@ const MARK_LINGER_MS = 20;
 export function createRepository(database: Database, runtimeSchema = "cauce"): Repository {
   const marking = createGathering({
     perform: (claims: readonly Pick<Claim, "id" | "round">[]) => markPublished(database, claims),
-    atOnce: 1,
     lingerMs: MARK_LINGER_MS,
   });
   const finding = createGathering({ perform: (ids: readonly string[]) => findResults(database, ids) });
