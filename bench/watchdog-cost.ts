@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../runtime/ground/clock.ts";
 import { silentLog } from "../runtime/ground/log.ts";
+import type { Coordinates, Watched } from "../runtime/watchdog/watch.ts";
 import { openWatchdog } from "../runtime/watchdog/watchdog.ts";
 
 const RUNS = 200_000;
@@ -28,12 +29,11 @@ async function nsPerRun(run: (offset: number) => unknown): Promise<number> {
   return ((systemClock.monotonicMs() - startMs) * 1e6) / RUNS;
 }
 
+const mill: Watched<Coordinates, unknown> = { handler: "mill", at: (of) => of, work: answer, condemned };
 const differences: number[] = [];
 for (let pair = 0; pair < PAIRS; pair++) {
   const bare = await nsPerRun(answer);
-  const watched = await nsPerRun((offset) =>
-    watchdog.run({ handler: "mill", at: { ...at, offset }, work: answer, condemned }),
-  );
+  const watched = await nsPerRun((offset) => watchdog.run(mill, { ...at, offset }));
   if (pair > 2) differences.push(watched - bare);
 }
 watchdog.close();

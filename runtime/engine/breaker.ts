@@ -38,15 +38,18 @@ export class Breaker {
     return { failed: this.#failures, messages: this.#size };
   }
 
+  /** Notes a good run while none has failed lately: whose it was does not matter then. @returns false where it does. */
+  noteGood(): boolean {
+    if (this.open || this.#failures > 0) return false;
+    this.#good = Math.min(this.#limits.window, this.#good + this.#results.size + 1);
+    if (this.#results.size > 0) this.#results.clear();
+    return true;
+  }
+
   /** Notes a run that was no probe. @returns true when it is this one that opens the breaker. */
   note(messageId: string, failed: boolean, nowMs: number): boolean {
-    if (this.open) return false;
+    if (this.open || (!failed && this.noteGood())) return false;
     const { window, least, share, probeMs } = this.#limits;
-    if (this.#failures === 0 && !failed) {
-      this.#good = Math.min(window, this.#good + this.#results.size + 1);
-      this.#results.clear();
-      return false;
-    }
     this.#forget(messageId);
     this.#results.set(messageId, failed);
     if (failed) this.#failures++;

@@ -19,9 +19,7 @@ import type { WorkOptions } from "./work-options.ts";
 export interface Settling extends Answer {
   readonly outcome: Settled;
   readonly startedMs: number;
-}
-
-interface ReadyAnswer extends Settling {
+  /** Its task's. */
   readonly partition: OwnedPartition;
   /** Who waits for it; null where nobody does, and the task is over then. */
   readonly waiter: PromiseWithResolvers<Settled | "prepared"> | null;
@@ -29,7 +27,7 @@ interface ReadyAnswer extends Settling {
 
 export class CarryOut {
   readonly #options: WorkOptions;
-  readonly #settler: Pick<Settler<ReadyAnswer>, "add">;
+  readonly #settler: Pick<Settler<Settling>, "add">;
 
   constructor(options: WorkOptions) {
     this.#options = options;
@@ -41,9 +39,9 @@ export class CarryOut {
       handlerName: handler.name,
       ...(detour && { detour }),
       patience: (signal: AbortSignal) => patienceOf(options, signal),
-      letterFor: (answer: ReadyAnswer, error: CauceError) => this.#letterFor(answer, error),
-      settled: (answer: ReadyAnswer, carriedOut: Settled) => this.#settled(answer, carriedOut),
-      failed: ({ task, waiter }: ReadyAnswer, error: unknown) => {
+      letterFor: (answer: Settling, error: CauceError) => this.#letterFor(answer, error),
+      settled: (answer: Settling, carriedOut: Settled) => this.#settled(answer, carriedOut),
+      failed: ({ task, waiter }: Settling, error: unknown) => {
         if (waiter === null) options.over(task, error);
         else waiter.reject(error);
       },
@@ -60,15 +58,13 @@ export class CarryOut {
   }
 
   /** Nobody waits for it: `over` is told. */
-  add({ task, processed, outcome, startedMs }: Settling): void {
-    this.#settler.add({ task, processed, outcome, startedMs, partition: task.partition, waiter: null });
+  add(answer: Settling): void {
+    this.#settler.add(answer);
   }
 
   /** Resolves once all are settled or in the next transaction, and tells of those settled in order. Rejects where one cannot be; the others are told of. */
   async all(settling: readonly Settling[]): Promise<void> {
-    const answers = settling.map((answer): ReadyAnswer => {
-      return { ...answer, partition: answer.task.partition, waiter: Promise.withResolvers() };
-    });
+    const answers = settling.map((answer): Settling => ({ ...answer, waiter: Promise.withResolvers() }));
     for (const answer of answers) this.#settler.add(answer);
     const ends = await Promise.allSettled(answers.map(async ({ waiter }) => waiter?.promise));
     for (const [at, answer] of answers.entries()) {
@@ -80,7 +76,7 @@ export class CarryOut {
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
-  #settled(answer: ReadyAnswer, carriedOut: Settled): void {
+  #settled(answer: Settling, carriedOut: Settled): void {
     const { task, waiter } = answer;
     if (waiter !== null) {
       waiter.resolve(carriedOut);
@@ -96,7 +92,7 @@ export class CarryOut {
   }
 
   /** Its outputs go with the next transaction. Whoever waits for its place need not wait for that, unless its key is held. */
-  #prepared(answer: ReadyAnswer): void {
+  #prepared(answer: Settling): void {
     const { task, waiter } = answer;
     this.#options.finished(task, this.#options.clock.monotonicMs());
     if (this.#heldBack(answer)) return;
@@ -105,7 +101,7 @@ export class CarryOut {
   }
 
   /** Its transaction is committed: only now may anybody hear that it is settled. */
-  #committed(answer: ReadyAnswer, carriedOut: Settled): void {
+  #committed(answer: Settling, carriedOut: Settled): void {
     if (this.#heldBack(answer)) {
       this.#settled(answer, carriedOut);
       return;
@@ -132,12 +128,12 @@ export class CarryOut {
     await persist(() => fence.pass(processed.envelope), patience);
   }
 
-  #tell(answer: ReadyAnswer, carriedOut: Settled): void {
+  #tell(answer: Settling, carriedOut: Settled): void {
     this.#options.finished(answer.task, this.#note(answer, carriedOut));
   }
 
   /** @returns when, on the monotonic clock */
-  #note({ task, processed, startedMs }: ReadyAnswer, carriedOut: Settled): number {
+  #note({ task, processed, startedMs }: Settling, carriedOut: Settled): number {
     const { clock, handler, watch, settled } = this.#options;
     const nowMs = clock.monotonicMs();
     watch?.settled(handler.name, task.record);

@@ -14,9 +14,11 @@ import type { Output } from "./outcome.ts";
 import { validate } from "./validate.ts";
 
 export interface EmitOrigin {
-  /** `/<app>/<handler>`. */
-  readonly source: string;
-  readonly handlerName: string;
+  readonly by: {
+    /** Of the names, `source` is `/<app>/<handler>`. */
+    readonly names: { readonly source: string };
+    readonly handler: { readonly name: string };
+  };
   readonly input: Envelope;
   readonly nowMs: number;
 }
@@ -37,8 +39,8 @@ export function emit(
 ): Emitted | Promise<Emitted> {
   const emitted: Emitted = { publish: [], schedule: [] };
   const list = returnedEmissions(returned, made);
-  for (const [index, emission] of list.entries()) {
-    const later = emitOne(emission, index, origin, emitted);
+  for (let index = 0; index < list.length; index++) {
+    const later = emitOne(list, index, origin, emitted);
     if (later !== undefined) return emitRest(list, index, later, origin, emitted);
   }
   return emitted;
@@ -52,45 +54,50 @@ async function emitRest(
   emitted: Emitted,
 ): Promise<Emitted> {
   await later;
-  for (const [index, emission] of list.entries())
-    if (index > waiting) await emitOne(emission, index, origin, emitted);
+  for (let index = waiting + 1; index < list.length; index++) await emitOne(list, index, origin, emitted);
   return emitted;
 }
 
 function emitOne(
-  emission: Emission,
+  list: readonly Emission[],
   index: number,
-  { source, handlerName, input, nowMs }: EmitOrigin,
-  { publish, schedule }: Emitted,
+  origin: EmitOrigin,
+  emitted: Emitted,
 ): Promise<void> | undefined {
-  const messageId = deriveId(input.id, emission.output, index);
-  const add = (record: OutgoingRecord): undefined => {
-    if (emission.afterMs === null) publish.push({ messageId, record, bornAtMs: nowMs });
-    else {
-      schedule.push({
-        handler: handlerName,
-        messageId,
-        delivery: 0,
-        record,
-        kind: "output",
-        reason: emission.reason,
-        error: "",
-        attempts: 0,
-        deferrals: 0,
-        delayMs: emission.afterMs,
-        bornAtMs: nowMs,
-        ...(emission.topic.version > 1 && { version: emission.topic.version }),
-      });
-    }
-  };
-  const traceparent = childTrace(input.traceparent, messageId);
-  const record = recordOf(emission.topic, emission.value, {
-    id: messageId,
-    source,
-    bornAtMs: nowMs,
-    traceparent,
+  const emission = list[index];
+  if (emission === undefined) return undefined;
+  const { input, nowMs: bornAtMs } = origin;
+  const id = deriveId(input.id, emission.output, index);
+  const traceparent = childTrace(input.traceparent, id);
+  const { source } = origin.by.names;
+  const record = recordOf(emission.topic, emission.value, { id, source, bornAtMs, traceparent });
+  if (record instanceof Promise)
+    return record.then((late) => add({ messageId: id, record: late, bornAtMs }, emission, origin, emitted));
+  return add({ messageId: id, record, bornAtMs }, emission, origin, emitted);
+}
+
+function add(
+  output: Output,
+  { afterMs, reason, topic }: Emission,
+  { by }: EmitOrigin,
+  { publish, schedule }: Emitted,
+): undefined {
+  if (afterMs === null) {
+    publish.push(output);
+    return;
+  }
+  schedule.push({
+    ...output,
+    handler: by.handler.name,
+    delivery: 0,
+    kind: "output",
+    reason,
+    error: "",
+    attempts: 0,
+    deferrals: 0,
+    delayMs: afterMs,
+    ...(topic.version > 1 && { version: topic.version }),
   });
-  return record instanceof Promise ? record.then(add) : add(record);
 }
 
 /** A value on its way out: validated, encoded, keyed, in an envelope. A promise only where the schema makes one. */

@@ -72,6 +72,11 @@ export class Hold {
     });
   }
 
+  /** A run went well. @returns false where it matters whose it was: `note` must be told. */
+  noteGood(): boolean {
+    return this.#breaker.noteGood();
+  }
+
   /** A run ended. `failed` is null where it says nothing about the handler's own code. */
   note(messageId: string, failed: boolean | null, error: string): void {
     // Only a failure can open it, so only a failure needs the time.

@@ -12,7 +12,7 @@ import type { Message } from "../handler/message.ts";
 import { outcomeOf, unreadable } from "./conclude.ts";
 import { checkReturned, emit, listOf } from "./emit.ts";
 import { readEnvelope, type Envelope } from "./envelope.ts";
-import { concluded, contextOf, decide, postponed, type Processed, type Processing } from "./process.ts";
+import { concluded, decide, postponed, RunContext, type Processed, type Processing } from "./process.ts";
 import { keyOf, messageOf, readValue } from "./read.ts";
 import { Run, type Interruption } from "./run.ts";
 
@@ -44,7 +44,7 @@ export async function processBatch(
     const read = await readValue(record, processing.handler.on);
     const { value } = read;
     if (read.readable) {
-      const message = messageOf(envelope, { topic: processing.handler.on.name, key: keyOf(record), value });
+      const message = messageOf({ envelope, key: keyOf(record), value, processing });
       readables.push({ at, record, envelope, value, message });
     } else {
       const outcome = unreadable(read.thrown, record, envelope, processing);
@@ -67,16 +67,16 @@ async function runAll(
   batch: Batch,
   { processing, interruption }: { readonly processing: Processing; readonly interruption: Interruption },
 ): Promise<readonly Processed[]> {
-  const { handler, deadlines } = processing;
+  const { handler } = processing;
   for (const { envelope, value } of readables) processing.started?.(envelope, value);
   const { out, made } = emittersFor(handler.out);
-  const run = new Run({ deadlines, timeoutMs: handler.timeoutMs, interruption });
+  const run = new Run(processing, interruption);
   const fail = (error: unknown) => new Failure(error);
   try {
     const messages = readables.map(({ message }) => message);
     const id = `${messages[0]?.id} and ${messages.length - 1} more`;
-    const context = Object.assign(contextOf(run, processing, { out, id }), { fail });
-    const returned = await run.of(() => batch.handle(messages, context));
+    const context = Object.assign(new RunContext(run, processing, { out, id }), { fail });
+    const returned = await run.of(batch, messages, context);
     failpoint("process.handled");
     const results = resultsOf(returned, readables.length, made);
     const answers: Processed[] = [];
@@ -116,12 +116,8 @@ async function concludeOne(one: Readable, result: unknown, processing: Processin
   // `checkReturned` has seen that each was made in this run.
   const made = listOf(result) as readonly Emission[];
   try {
-    const emitted = await emit(result, made, {
-      source: processing.names.source,
-      handlerName: processing.handler.name,
-      input: one.envelope,
-      nowMs: processing.clock.nowMs(),
-    });
+    const nowMs = processing.clock.nowMs();
+    const emitted = await emit(result, made, { by: processing, input: one.envelope, nowMs });
     return concluded({ ...one, processing }, { kind: "done", ...emitted }, null, made);
   } catch (thrown) {
     return failed(one, thrown, processing);

@@ -50,52 +50,52 @@ export interface Processed {
   readonly emissions: readonly Emission[];
 }
 
-/** What is known of a record before it is run, where somebody has looked already. */
-export interface Known {
+/** One run of one record. */
+export interface Attempt {
+  readonly record: IncomingRecord;
   readonly envelope: Envelope;
   readonly key: string | null;
-}
-
-/** One run of one record. */
-interface Attempt extends Known {
-  readonly record: IncomingRecord;
-  readonly value: unknown;
   readonly processing: Processing;
+  /** Stops it from outside. */
   readonly interruption: Interruption;
+  /** What was decoded; undefined until then. */
+  value: unknown;
 }
 
-/**
- * Runs one record. Never rejects and never throws: every failure is an Outcome. `interruption` stops it from outside.
- * Answers without a promise where schema and handler make none.
- */
-export function processRecord(
+/** A run of a record that nobody has looked at yet. */
+export function attemptOf(
   record: IncomingRecord,
   processing: Processing,
   interruption: Interruption,
-  { envelope, key }: Known = { envelope: readEnvelope(record), key: keyOf(record) },
-): Processed | Promise<Processed> {
+): Attempt {
+  const envelope = readEnvelope(record);
+  return { record, envelope, key: keyOf(record), processing, interruption, value: undefined };
+}
+
+/**
+ * Runs one record. Never rejects and never throws: every failure is an Outcome.
+ * Answers without a promise where schema and handler make none.
+ */
+export function processRecord(attempt: Attempt): Processed | Promise<Processed> {
+  const { record, envelope, processing } = attempt;
   const later = postponed(record, envelope, processing);
   if (later !== null) return later;
   const read = readValue(record, processing.handler.on);
-  if (!(read instanceof Promise))
-    return runRead(read, { record, envelope, key, value: read.value, processing, interruption });
-  return read.then((late) =>
-    runRead(late, { record, envelope, key, value: late.value, processing, interruption }),
-  );
+  return read instanceof Promise ? read.then((late) => runRead(late, attempt)) : runRead(read, attempt);
 }
 
 function runRead(read: Read, attempt: Attempt): Processed | Promise<Processed> {
-  const { record, envelope, key, value, processing, interruption } = attempt;
-  const { handler, deadlines } = processing;
+  const { record, envelope, processing } = attempt;
+  attempt.value = read.value;
   if (!read.readable) return concluded(attempt, unreadable(read.thrown, record, envelope, processing));
   failpoint("process.decoded");
-  processing.started?.(envelope, value);
+  processing.started?.(envelope, read.value);
+  const { handler } = processing;
   const { out, made } = emittersFor(handler.out);
-  const run = new Run({ deadlines, timeoutMs: handler.timeoutMs, interruption });
+  const run = new Run(processing, attempt.interruption);
   try {
-    const message = messageOf(envelope, { topic: handler.on.name, key, value });
-    const context = contextOf(run, processing, { out, id: envelope.id, record });
-    const returned = run.of(() => handler.handle(message, context));
+    const context = new RunContext(run, processing, { out, id: envelope.id, record });
+    const returned = run.of(handler, messageOf(attempt), context);
     return returned instanceof Promise
       ? returned.then((late) => finish(late, made, attempt)).catch((thrown) => failed(thrown, attempt))
       : finish(returned, made, attempt);
@@ -111,13 +111,8 @@ function finish(
   attempt: Attempt,
 ): Processed | Promise<Processed> {
   failpoint("process.handled");
-  const { names, handler, clock } = attempt.processing;
-  const emitted = emit(returned, made, {
-    source: names.source,
-    handlerName: handler.name,
-    input: attempt.envelope,
-    nowMs: clock.nowMs(),
-  });
+  const { processing, envelope } = attempt;
+  const emitted = emit(returned, made, { by: processing, input: envelope, nowMs: processing.clock.nowMs() });
   return emitted instanceof Promise
     ? emitted.then((late) => wentWell(late, made, attempt)).catch((thrown) => failed(thrown, attempt))
     : wentWell(emitted, made, attempt);
@@ -164,29 +159,42 @@ export function postponed(
   return concluded({ envelope, value: undefined, processing }, outcome, verdict);
 }
 
-/** What a handler gets beside its message. Its log and its signal are made when they are read. */
-export function contextOf(
-  run: Run,
-  { log, handler, deps, turnOf }: Processing,
-  {
-    out,
-    id,
-    record,
-  }: { readonly out: Emitters<Outputs>; readonly id: string; readonly record?: IncomingRecord },
-): Context<Outputs, unknown> {
-  return {
-    deps,
-    out,
-    get turn() {
-      return (record !== undefined && turnOf?.(record)) || NO_TURN;
-    },
-    get signal() {
-      return run.signal;
-    },
-    get log() {
-      return log.with({ handler: handler.name, message: id });
-    },
-  };
+/** What a context speaks of: the record, where it is one; its id, or words for several. */
+interface About {
+  readonly out: Emitters<Outputs>;
+  readonly id: string;
+  readonly record?: IncomingRecord;
+}
+
+/** What a handler gets beside its message. Its log, its turn and its signal are made when they are read. */
+export class RunContext implements Context<Outputs, unknown> {
+  readonly deps: unknown;
+  readonly out: Emitters<Outputs>;
+  readonly #run: Run;
+  readonly #processing: Processing;
+  readonly #about: About;
+
+  constructor(run: Run, processing: Processing, about: About) {
+    this.deps = processing.deps;
+    this.out = about.out;
+    this.#run = run;
+    this.#processing = processing;
+    this.#about = about;
+  }
+
+  get turn(): Turn {
+    const { record } = this.#about;
+    return (record !== undefined && this.#processing.turnOf?.(record)) || NO_TURN;
+  }
+
+  get signal(): AbortSignal {
+    return this.#run.signal;
+  }
+
+  get log(): Log {
+    const { log, handler } = this.#processing;
+    return log.with({ handler: handler.name, message: this.#about.id });
+  }
 }
 
 /** What becomes of a message whose handler threw. */

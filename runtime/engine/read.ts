@@ -62,15 +62,22 @@ export function textOf(bytes: Uint8Array | null): string | null {
 }
 
 /** The message that a handler sees. */
-export function messageOf(
-  envelope: Envelope,
-  { topic, key, value }: { readonly topic: string; readonly key: string | null; readonly value: unknown },
-): Message {
+export function messageOf({
+  envelope,
+  key,
+  value,
+  processing,
+}: {
+  readonly envelope: Envelope;
+  readonly key: string | null;
+  readonly value: unknown;
+  readonly processing: { readonly handler: { readonly on: AnyTopic } };
+}): Message {
   return {
     id: envelope.id,
     value,
     key,
-    topic,
+    topic: processing.handler.on.name,
     attempt: envelope.attempts + 1,
     deferrals: envelope.deferrals,
     delivery: envelope.delivery,

@@ -16,19 +16,26 @@ export interface Interruption {
   readonly onInterrupt: Set<() => void>;
 }
 
-export interface RunOptions {
+/** What all runs of a handler go by. */
+export interface RunRules {
   readonly deadlines: Deadlines;
-  readonly timeoutMs: number;
-  readonly interruption: Interruption;
+  readonly handler: { readonly timeoutMs: number };
+}
+
+/** Who is run: a handler, for a message or for several. */
+export interface Callee<Subject, Context> {
+  readonly handle: (subject: Subject, context: Context) => unknown;
 }
 
 export class Run {
-  readonly #options: RunOptions;
+  readonly #rules: RunRules;
+  readonly #interruption: Interruption;
   #controller: AbortController | null = null;
   #ended: CauceError | "over" | null = null;
 
-  constructor(options: RunOptions) {
-    this.#options = options;
+  constructor(rules: RunRules, interruption: Interruption) {
+    this.#rules = rules;
+    this.#interruption = interruption;
   }
 
   /** Aborts at the deadline, at an interruption, and when the run is over. */
@@ -42,11 +49,11 @@ export class Run {
    * What the call returns or throws, at once; a promise of it only where the call makes one.
    * @throws CauceError `aborted` where it was interrupted before; a promise rejects as the header says
    */
-  of(call: () => unknown): unknown {
-    if (this.#options.interruption.interrupted) throw this.#end(interrupted());
+  of<Subject, Context>(callee: Callee<Subject, Context>, subject: Subject, context: Context): unknown {
+    if (this.#interruption.interrupted) throw this.#end(interrupted());
     let returned: unknown;
     try {
-      returned = call();
+      returned = callee.handle(subject, context);
     } catch (thrown) {
       this.#over();
       throw thrown;
@@ -57,13 +64,14 @@ export class Run {
   }
 
   #inTime(returned: PromiseLike<unknown>): Promise<unknown> {
-    const { deadlines, timeoutMs, interruption } = this.#options;
+    const { deadlines, handler } = this.#rules;
+    const interruption = this.#interruption;
     return new Promise((resolve, reject) => {
       const late = deadlines.set(() => {
         interruption.onInterrupt.delete(interrupt);
         reject(
           this.#end(
-            new CauceError("handler_timeout", `the handler ran longer than ${describeMs(timeoutMs)}`),
+            new CauceError("handler_timeout", `the handler ran longer than ${describeMs(handler.timeoutMs)}`),
           ),
         );
       });

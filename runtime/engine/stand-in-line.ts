@@ -26,5 +26,6 @@ export function standInLine(
   const headers = withTicket(schedule.record.headers, ticket);
   const waiting = { ...outcome, schedule: { ...schedule, record: { ...schedule.record, headers } } };
   const processed = concluded({ envelope, value, processing }, waiting, verdict);
-  return { task, processed, outcome: waiting, startedMs: processing.clock.monotonicMs() };
+  const startedMs = processing.clock.monotonicMs();
+  return { task, processed, outcome: waiting, startedMs, partition: task.partition, waiter: null };
 }

@@ -76,7 +76,7 @@ export class TurnGate {
     };
     // What nobody can read, or read yet, reaches no handler and needs no turn.
     if (!read.readable || envelope.schema > handler.on.version) return admit(null);
-    const message = messageOf(envelope, { topic: handler.on.name, key, value: read.value });
+    const message = messageOf({ envelope, key, value: read.value, processing: this.#options });
     const name = typeof limit.by === "string" ? limit.by : limit.by(message, deps);
     if (name === null) return admit(null);
     const line = this.#lineOf(name.slice(0, LONGEST_BUDGET_NAME));

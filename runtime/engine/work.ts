@@ -93,7 +93,8 @@ export class Work {
     }
     this.#judge(task, processed, false);
     if (isSettled(outcome) && !this.#withheld(processed)) {
-      this.#carryOut.add({ task, processed, outcome, startedMs });
+      const { partition } = task;
+      this.#carryOut.add({ task, processed, outcome, startedMs, partition, waiter: null });
     } else this.#goOn(task, this.#again({ task, processed }));
   }
 
@@ -133,7 +134,7 @@ export class Work {
         const { outcome } = processed;
         if (outcome.kind === "unavailable") lacking = { task, processed };
         if (isSettled(outcome) && !this.#withheld(processed)) {
-          ready.push({ task, processed, outcome, startedMs });
+          ready.push({ task, processed, outcome, startedMs, partition: task.partition, waiter: null });
         } else again.push(task);
       }
       await this.#carryOut.all(ready);
@@ -159,6 +160,7 @@ export class Work {
   /** Tells the breaker. */
   #judge(task: Task, processed: Processed, probe: boolean): void {
     const failed = failedItself(processed);
+    if (failed === false && !probe && this.#hold.noteGood()) return;
     const { verdict } = processed;
     const error = verdict !== null && verdict.kind !== "unavailable" ? verdict.error : "";
     if (probe) this.#hold.probed(failed, error);

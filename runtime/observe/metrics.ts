@@ -148,7 +148,8 @@ export function createRegistry({ clock, mostSeries = 1_000, readMs = 2_000 }: Re
         const one = series.at(of);
         return (value: number) => {
           if (!Number.isFinite(value)) return;
-          const bucket = bounds.findIndex((bound) => value <= bound);
+          let bucket = 0;
+          while (value > (bounds[bucket] ?? Infinity)) bucket++;
           one.counts[bucket] = (one.counts[bucket] ?? 0) + 1;
           one.sum += value;
           one.count += 1;

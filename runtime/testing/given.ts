@@ -11,7 +11,7 @@ import { recordOf } from "../engine/emit.ts";
 import { withCounters, readEnvelope } from "../engine/envelope.ts";
 import { namesFor } from "../engine/names.ts";
 import { processBatch } from "../engine/process-batch.ts";
-import { processRecord, type Processed } from "../engine/process.ts";
+import { attemptOf, processRecord, type Processed } from "../engine/process.ts";
 import { systemClock, type Clock, type Random } from "../ground/clock.ts";
 import { durationMs, type Duration } from "../ground/duration.ts";
 import { CauceError } from "../ground/errors.ts";
@@ -92,7 +92,7 @@ async function run(
   const uninterrupted = { interrupted: false, onInterrupt: new Set<() => void>() };
   try {
     const record = { ...first, headers };
-    if (handler.batch === null) return await processRecord(record, processing, uninterrupted);
+    if (handler.batch === null) return await processRecord(attemptOf(record, processing, uninterrupted));
     const [one] = await processBatch([record], handler.batch, { processing, interruption: uninterrupted });
     if (one === undefined) throw new CauceError("defect", "a batch of one message had no answer");
     return one;

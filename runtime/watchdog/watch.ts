@@ -13,12 +13,13 @@ export interface Coordinates {
   readonly timestampMs: number;
 }
 
-export interface Run<Result> {
+/** What is run again and again, each time for another subject. */
+export interface Watched<Subject, Result> {
   readonly handler: string;
-  readonly at: Coordinates;
-  readonly work: () => Result | Promise<Result>;
+  readonly at: (subject: Subject) => Coordinates;
+  readonly work: (subject: Subject) => Result | Promise<Result>;
   /** Called instead of `work` for a record that ended the process too often, with the reason in words. */
-  readonly condemned: (words: string) => Result;
+  readonly condemned: (subject: Subject, words: string) => Result;
 }
 
 export interface Watch {
@@ -27,7 +28,7 @@ export interface Watch {
    * process died on before runs while nothing else of this process does: the next death is its own or nobody's. Answers at once
    * where `work` does and nobody is suspected.
    */
-  run<Result>(run: Run<Result>): Result | Promise<Result>;
+  run<Subject, Result>(watched: Watched<Subject, Result>, subject: Subject): Result | Promise<Result>;
   /** The record is settled: nothing is held against it any more. */
   settled(handler: string, at: Coordinates): void;
   /** Partitions came to this process: what others wrote down is read again. */

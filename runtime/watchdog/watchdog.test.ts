@@ -171,6 +171,20 @@ describe("suspects", () => {
   });
 });
 
+/** Has one record's work run; `work` and `condemned` need not be told which. */
+function run<Result>(
+  watchdog: Watchdog,
+  one: {
+    readonly at: Coordinates;
+    readonly work: () => Result | Promise<Result>;
+    readonly condemned: (words: string) => Result;
+  },
+): Result | Promise<Result> {
+  const condemned = (_: Coordinates, words: string) => one.condemned(words);
+  const itself = (place: Coordinates) => place;
+  return watchdog.run({ handler: "mill", at: itself, work: one.work, condemned }, one.at);
+}
+
 describe("the watchdog", () => {
   function accuse(folder: string, offset: number, deaths: number): void {
     for (let death = 0; death < deaths; death++) {
@@ -183,8 +197,7 @@ describe("the watchdog", () => {
     const first = Promise.withResolvers<string>();
     let begun = 0;
     const runs = [1, 2].map(async (offset) =>
-      watchdog.run({
-        handler: "mill",
+      run(watchdog, {
         at: at(offset),
         work: () => {
           begun++;
@@ -200,8 +213,7 @@ describe("the watchdog", () => {
 
   test("answers at once what makes no promise, and has it written down while it runs", () => {
     const watchdog = open(newFolder());
-    const seen = watchdog.run({
-      handler: "mill",
+    const seen = run(watchdog, {
       at: at(1),
       work: () => readJournal(watchdog.journal)?.executing?.offset,
       condemned: never,
@@ -217,8 +229,7 @@ describe("the watchdog", () => {
     const order: string[] = [];
     const gates = [1, 2, 3].map(() => Promise.withResolvers<void>());
     const runs = [1, 2, 3].map(async (offset, index) =>
-      watchdog.run({
-        handler: "mill",
+      run(watchdog, {
         at: at(offset),
         work: async () => {
           order.push(`${offset} begins`);
@@ -238,26 +249,27 @@ describe("the watchdog", () => {
     accuse(folder, 1, 3);
     const watchdog = open(folder);
     let ran = 0;
-    const run = () =>
-      watchdog.run({
-        handler: "mill",
+    const again = () =>
+      run(watchdog, {
         at: at(1),
         work: async () => `run ${++ran}`,
         condemned: (words) => words,
       });
-    expect(await run()).toBe("the process died 3 times while this message was run; the last time it crashed");
+    expect(await again()).toBe(
+      "the process died 3 times while this message was run; the last time it crashed",
+    );
     expect(ran).toBe(0);
     watchdog.settled("mill", at(1));
-    expect(await run()).toBe("run 1");
+    expect(await again()).toBe("run 1");
   });
 
   test("lets a run's own error through, and the next one run", async () => {
     const watchdog = open(newFolder());
-    const failing = { handler: "mill", at: at(1), condemned: never };
-    expect(watchdog.run({ ...failing, work: () => Promise.reject(new Error("mine")) })).rejects.toThrow(
+    const failing = { at: at(1), condemned: never };
+    expect(run(watchdog, { ...failing, work: () => Promise.reject(new Error("mine")) })).rejects.toThrow(
       "mine",
     );
-    expect(await watchdog.run({ ...failing, work: async () => "next" })).toBe("next");
+    expect(await run(watchdog, { ...failing, work: async () => "next" })).toBe("next");
   });
 
   test("leaves nothing behind when it is closed, and does without a folder that cannot be used", () => {

@@ -15,7 +15,7 @@ import { abandonedJournals, describeDeaths, describeSuspects, holdInquest, journ
 import { Journal } from "./journal.ts";
 import type { LookoutOptions } from "./lookout.ts";
 import { Suspects } from "./suspects.ts";
-import type { Coordinates, Run, Watch } from "./watch.ts";
+import type { Coordinates, Watch, Watched } from "./watch.ts";
 
 export interface WatchdogOptions {
   /** Where journals and the list of suspects are; see `watchFolder`. */
@@ -82,7 +82,7 @@ function watchWith(options: WatchdogOptions, path: string, journal: Journal, sus
   const runs = new Runs(journal, suspects, options);
   return {
     journal: path,
-    run: (run) => runs.run(run),
+    run: (watched, subject) => runs.run(watched, subject),
     settled(handler, at) {
       if (!suspects.none && suspects.find(handler, at) !== undefined) suspects.acquit(handler, at);
     },
@@ -123,17 +123,18 @@ class Runs {
     this.#options = options;
   }
 
-  run<Result>(run: Run<Result>): Result | Promise<Result> {
-    return this.#suspects.none && this.#alone === null ? this.#noted(run) : this.#careful(run);
+  run<Subject, Result>(watched: Watched<Subject, Result>, subject: Subject): Result | Promise<Result> {
+    const careful = !this.#suspects.none || this.#alone !== null;
+    return careful ? this.#careful(watched, subject) : this.#noted(watched, subject);
   }
 
   /** The healthy way: nothing is awaited before `work` is called, and nothing after it where it answers at once. */
-  #noted<Result>({ handler, at, work }: Run<Result>): Result | Promise<Result> {
+  #noted<Subject, Result>(watched: Watched<Subject, Result>, subject: Subject): Result | Promise<Result> {
     this.#running++;
-    const slot = this.#journal.begin(handler, at);
+    const slot = this.#journal.begin(watched.handler, watched.at(subject));
     let result: Result | Promise<Result>;
     try {
-      result = work();
+      result = watched.work(subject);
     } catch (error) {
       this.#ended(slot);
       throw error;
@@ -149,25 +150,29 @@ class Runs {
     if (--this.#running === 0) this.#idle?.();
   }
 
-  async #careful<Result>(run: Run<Result>): Promise<Result> {
-    const { handler, at } = run;
+  async #careful<Subject, Result>(watched: Watched<Subject, Result>, subject: Subject): Promise<Result> {
+    const { handler } = watched;
+    const at = watched.at(subject);
     const suspicion = this.#suspects.find(handler, at);
     if (suspicion === undefined) {
       while (this.#alone !== null) await this.#alone;
-      return await this.#noted(run);
+      return await this.#noted(watched, subject);
     }
     if (suspicion.deaths >= this.#options.deaths) {
       this.#options.log.error(
         "a message is not run: the process died on it too often",
-        about(run, suspicion),
+        about({ handler, at }, suspicion),
       );
-      return run.condemned(describeDeaths(suspicion.deaths, suspicion.how));
+      return watched.condemned(subject, describeDeaths(suspicion.deaths, suspicion.how));
     }
-    this.#options.log.warn("a message on which the process may have died runs alone", about(run, suspicion));
-    return await this.#runAlone(run);
+    this.#options.log.warn(
+      "a message on which the process may have died runs alone",
+      about({ handler, at }, suspicion),
+    );
+    return await this.#runAlone(watched, subject);
   }
 
-  async #runAlone<Result>(run: Run<Result>): Promise<Result> {
+  async #runAlone<Subject, Result>(watched: Watched<Subject, Result>, subject: Subject): Promise<Result> {
     const before = this.#alone;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#alone = promise;
@@ -175,7 +180,7 @@ class Runs {
       await before;
       if (this.#running > 0) await new Promise<void>((idle) => (this.#idle = idle));
       this.#idle = null;
-      return await this.#noted(run);
+      return await this.#noted(watched, subject);
     } finally {
       if (this.#alone === promise) this.#alone = null;
       resolve();

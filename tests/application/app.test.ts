@@ -14,7 +14,7 @@ import end from "../../handlers/llm.failed.ts";
 import app from "../../handlers/shared/app.ts";
 import { settings } from "../../handlers/shared/settings.ts";
 import { Deadlines } from "../../runtime/engine/deadlines.ts";
-import { processRecord } from "../../runtime/engine/process.ts";
+import { attemptOf, processRecord } from "../../runtime/engine/process.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
 import { recordOf } from "../../runtime/engine/emit.ts";
 import { systemClock } from "../../runtime/ground/clock.ts";
@@ -97,7 +97,7 @@ async function drain(): Promise<void> {
       traceparent: null,
     });
     const deadlines = new Deadlines({ clock: systemClock, afterMs: handler.timeoutMs });
-    const processed = await processRecord(
+    const attempt = attemptOf(
       { ...record, partition: 0, offset: 0, timestampMs: Date.now() },
       {
         handler,
@@ -112,6 +112,7 @@ async function drain(): Promise<void> {
       },
       { interrupted: false, onInterrupt: new Set() },
     );
+    const processed = await processRecord(attempt);
     deadlines.stop();
     if (processed.outcome.kind !== "done") throw new Error(JSON.stringify(processed.outcome));
     const settled = { kind: "done" } as Parameters<typeof settledStep>[2];

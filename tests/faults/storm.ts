@@ -106,7 +106,7 @@ export async function runStorm(options: StormOptions): Promise<StormSeen> {
   let sender: ReturnType<typeof startSender> | null = null;
   try {
     for (let n = 0; n < messages; n += BURST) {
-      const burst = Array.from({ length: Math.min(BURST, messages - n) }, (_, more) =>
+      const burst = Array.from({ length: Math.min(BURST, messages - n) }, async (_, more) =>
         recordOf(
           limited,
           { n: n + more, dueMs: 0 },

@@ -12,7 +12,7 @@ import type { IncomingRecord, OutgoingRecord } from "../../../runtime/bus/bus.ts
 import { letterRecord } from "../../../runtime/engine/bury.ts";
 import { Deadlines } from "../../../runtime/engine/deadlines.ts";
 import { namesFor } from "../../../runtime/engine/names.ts";
-import { processRecord, type Processed } from "../../../runtime/engine/process.ts";
+import { attemptOf, processRecord, type Processed } from "../../../runtime/engine/process.ts";
 import { systemClock } from "../../../runtime/ground/clock.ts";
 import { silentLog } from "../../../runtime/ground/log.ts";
 import { NOW_MS } from "./recordings.ts";
@@ -45,7 +45,8 @@ export async function throughHandler(record: IncomingRecord, judge: Judge): Prom
     deadlines,
   };
   try {
-    const processed = await processRecord(record, processing, { interrupted: false, onInterrupt: new Set() });
+    const attempt = attemptOf(record, processing, { interrupted: false, onInterrupt: new Set() });
+    const processed = await processRecord(attempt);
     return { ...publishedOf(processed, names.deadLetterTopic), processed };
   } finally {
     deadlines.stop();
