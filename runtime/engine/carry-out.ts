@@ -59,6 +59,7 @@ export class CarryOut {
 
   /** Nobody waits for it: `over` is told. */
   add(answer: Settling): void {
+    this.#options.settling(answer.task);
     this.#settler.add(answer);
   }
 

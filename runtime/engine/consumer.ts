@@ -87,6 +87,7 @@ export class Consumer {
       committer: together,
       fence: this.#fence,
       gate: (open) => this.#lanes.gate(open),
+      settling: (task) => this.#settling(task),
       finished: (task, atMs) => this.#finished(task, atMs),
       over: (task, error) => this.#over(task, error),
     });
@@ -227,7 +228,8 @@ export class Consumer {
     const bytes = bodyBytesOf(record);
     const key = keyOf(record);
     const lane = this.#laneOf(partition, key);
-    const task = { record, ticket, partition, bytes, key, lane, alone: this.#failedBefore(record) };
+    const alone = this.#failedBefore(record);
+    const task = { record, ticket, partition, bytes, key, lane, alone, settling: false };
     this.#intake.add(task);
     if (this.#lanes instanceof Batches) this.#lanes.push(partition.name, task);
     else this.#lanes.push(task);
@@ -306,6 +308,13 @@ export class Consumer {
     );
   }
 
+  /** What it made waits for broker or database. Its place among those that run is another's: else small groups would chase each other. */
+  #settling(task: Task): void {
+    if (!(this.#lanes instanceof Lanes)) return;
+    task.settling = true;
+    this.#lanes.ran();
+  }
+
   /** A message is settled for good: its offset may move. */
   #finished({ partition, ticket }: Task, atMs: number): void {
     partition.frontier.finish(ticket);
@@ -323,7 +332,9 @@ export class Consumer {
   #leaves(task: Task): void {
     this.#turns?.ended(task);
     this.#intake.remove(task);
-    if (this.#lanes instanceof Lanes) this.#lanes.finished(task);
+    if (!(this.#lanes instanceof Lanes)) return;
+    if (task.settling) this.#lanes.stepBack();
+    this.#lanes.finished(task);
   }
 
   /** A batch: tasks of one partition. */

@@ -61,6 +61,7 @@ function intakeOf(count: number, concurrency = 1) {
         key: null,
         lane: null,
         alone: false,
+        settling: false,
       };
       intake.add(task);
       return task;

@@ -74,3 +74,25 @@ test("a hundred thousand tasks that are over at once need no deep stack, and kee
   expect(seen.every((n, at) => n === at)).toBe(true);
   expect(lanes.running).toBe(0);
 });
+
+test("a task whose run is over makes room for another, and its lane waits until it is over itself", () => {
+  const started: string[] = [];
+  const lanes = new Lanes<{ lane: string; name: string }>({
+    concurrency: 1,
+    run: ({ name }) => started.push(name),
+  });
+  const [first, behind, other] = [
+    { lane: "a", name: "first" },
+    { lane: "a", name: "behind" },
+    { lane: "b", name: "other" },
+  ];
+  for (const task of [first, behind, other]) lanes.push(task);
+  expect(started).toEqual(["first"]);
+  lanes.ran();
+  expect([started, lanes.running]).toEqual([["first", "other"], 1]);
+  lanes.stepBack();
+  lanes.finished(first);
+  expect([started, lanes.running]).toEqual([["first", "other"], 1]);
+  lanes.finished(other);
+  expect([started, lanes.running]).toEqual([["first", "other", "behind"], 1]);
+});

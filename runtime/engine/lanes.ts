@@ -1,7 +1,8 @@
 /**
  * Which task may run now. Tasks of one lane run one at a time and in order; lanes run beside each other.
  *
- * In: tasks with their lane (or null for none), and word of each that is over. Out: calls of `run`, at most `concurrency` at once.
+ * In: tasks with their lane (or null for none), and word of each that is over. Out: calls of `run`, at most `concurrency` at once: a task
+ * whose run is over and whose end is still awaited does not count.
  * No promise is made for a task: one that is over before `run` returns costs a call. Never here: what a task does.
  */
 
@@ -65,12 +66,18 @@ export class Lanes<Task extends Laned> {
     this.#start();
   }
 
+  /** A task's run is over, and the task is not: its lane waits for that, others need not. */
+  ran(): void {
+    this.#running--;
+    this.#start();
+  }
+
   /** A task that was just started waits: it makes room for another, and its lane waits with it. */
   stepAside(): void {
     this.#running--;
   }
 
-  /** One that stepped aside is counted again, to be over. */
+  /** One that ran or stepped aside is counted again, to be over. */
   stepBack(): void {
     this.#running++;
   }

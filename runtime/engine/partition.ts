@@ -18,6 +18,8 @@ export interface Task {
   readonly lane: string | null;
   /** Never in a batch with others. */
   readonly alone: boolean;
+  /** Its run is over and it is being settled: it holds its lane, and no place among those that run. */
+  settling: boolean;
 }
 
 export class OwnedPartition implements TopicPartition, Interruption {

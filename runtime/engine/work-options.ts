@@ -14,6 +14,8 @@ export interface WorkOptions extends ConsumerOptions, Processing {
   readonly committer: TransactionCommitter | null;
   /** Of a handler that holds keys back while one of their messages waits. */
   readonly fence: Fence | null;
+  /** Told of each task given to `start` whose run is over and which is being settled. */
+  readonly settling: (task: Task) => void;
   /** Told of each message that is settled for good, and when, on the monotonic clock. */
   readonly finished: (task: Task, atMs: number) => void;
   /**
