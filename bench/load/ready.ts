@@ -4,18 +4,22 @@
  * In: the door's address. Out: nothing, when it is ready. Never here: starting it.
  */
 import { CauceError, pause, systemClock } from "cauce";
+import { messageOf } from "../../runtime/ground/errors.ts";
 
 const READY_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 200;
 
-/** @throws CauceError `unavailable` when the door is not ready in time. */
-export async function untilReady(url: string, signal: AbortSignal): Promise<void> {
+/** A door that does not listen yet is one that is not ready. @throws CauceError `unavailable` when it is not ready in time. */
+export async function untilReady(url: string, signal = new AbortController().signal): Promise<void> {
   const giveUpMs = systemClock.monotonicMs() + READY_WITHIN_MS;
   while (!signal.aborted) {
-    const ready = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_WITHIN_MS) });
-    if (ready.ok) return;
+    const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_WITHIN_MS) }).catch(
+      (thrown: unknown) => thrown,
+    );
+    if (answer instanceof Response && answer.ok) return;
     if (systemClock.monotonicMs() > giveUpMs) {
-      throw new CauceError("unavailable", `the door is not ready: ${await ready.text()}`);
+      const why = answer instanceof Response ? await answer.text() : messageOf(answer);
+      throw new CauceError("unavailable", `the door is not ready: ${why}`);
     }
     await pause(systemClock, LOOK_EVERY_MS, signal);
   }

@@ -12,6 +12,7 @@ import { Admin, openLibrary } from "../../runtime/kafka/index.ts";
 import { freePort } from "../../tests/services/port.ts";
 import { withChild } from "../harness/child.ts";
 import type { Stage } from "../harness/stage.ts";
+import { untilReady } from "../load/ready.ts";
 
 const QUESTIONS = 3_000;
 const QUICK_QUESTIONS = 300;
@@ -57,7 +58,7 @@ export async function measureQuestion(stage: Stage): Promise<QuestionCosts> {
   });
   try {
     return await withChild(child, async ({ pid }) => {
-      await ready(url);
+      await untilReady(url);
       const observed = async () => ({
         cpuUs: cpuOf(pid),
         records: await recordsOf(admin),
@@ -87,15 +88,6 @@ export async function measureQuestion(stage: Stage): Promise<QuestionCosts> {
     admin.close();
     rmSync(stateDir, { recursive: true, force: true });
   }
-}
-
-async function ready(url: string): Promise<void> {
-  const isReady = () =>
-    fetch(`${url}/readyz`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-  while (!(await isReady())) await Bun.sleep(LOOK_EVERY_MS);
 }
 
 async function askAll(url: string, from: number, to: number): Promise<void> {

@@ -26,7 +26,8 @@ import { Fence } from "./fence.ts";
 import { Intake } from "./intake.ts";
 import { Lanes } from "./lanes.ts";
 import { LIMITS } from "./limits.ts";
-import { OwnedPartition, partitionName, type Task } from "./partition.ts";
+import { partitionName, type OwnedPartition, type Task } from "./partition.ts";
+import { Partitions } from "./partitions.ts";
 import { patienceOf } from "./persist.ts";
 import type { Processing } from "./process.ts";
 import { bodyBytesOf, keyOf } from "./read.ts";
@@ -48,8 +49,8 @@ export class Consumer {
   readonly #fence: Fence | null;
   /** Of a handler with a limit. */
   readonly #turns: TurnGate | null;
-  readonly #partitions = new Map<string, OwnedPartition>();
   readonly #committer: Commits;
+  readonly #partitions: Partitions;
   #transactions: Transactions | null = null;
   readonly #stop = new AbortController();
   readonly #intake: Intake;
@@ -58,8 +59,6 @@ export class Consumer {
   #loop: Promise<void> = Promise.resolve();
   #skipped = 0;
   #endResume: () => void = () => undefined;
-  /** Whose record came last; undefined once it may be another's. */
-  #lastPartition: OwnedPartition | undefined;
 
   constructor(options: ConsumerOptions) {
     const { concurrency, timeoutMs, batch } = options.handler;
@@ -94,7 +93,7 @@ export class Consumer {
     this.#intake = new Intake({
       concurrency: concurrency * (batch?.max ?? 1),
       clock: options.clock,
-      partitions: () => this.#partitions.values(),
+      partitions: () => this.#partitions.all(),
       pause: (partitions) => this.#subscription?.pause(partitions),
       resume: (partition) => this.#subscription?.resume([partition]),
     });
@@ -117,6 +116,8 @@ export class Consumer {
         log: options.log,
         commit: (offsets) => this.#commit(offsets),
       });
+    const { clock, log, handler } = options;
+    this.#partitions = new Partitions({ handler: handler.name, committer: this.#committer, clock, log });
   }
 
   #transactionCommitter(): TransactionCommitter {
@@ -153,7 +154,7 @@ export class Consumer {
 
   get state(): ConsumerState {
     let pausedPartitions = 0;
-    for (const partition of this.#partitions.values()) if (partition.paused) pausedPartitions++;
+    for (const partition of this.#partitions.all()) if (partition.paused) pausedPartitions++;
     return {
       handler: this.#options.handler.name,
       ready: this.#subscription?.ready ?? false,
@@ -164,7 +165,7 @@ export class Consumer {
       fencedKeys: this.#fence?.size ?? null,
       broken: this.#work.broken,
       waitingFor: this.#work.waitingFor,
-      outOfRange: [...this.#partitions.values()]
+      outOfRange: [...this.#partitions.all()]
         .filter((partition) => partition.outOfRange)
         .map((partition) => partitionName(partition)),
       lag: this.#subscription?.lag() ?? [],
@@ -180,7 +181,7 @@ export class Consumer {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
     this.#intake.wake();
-    await this.#giveBack([...this.#partitions.values()], deadlineMs);
+    await this.#partitions.giveBack([...this.#partitions.all()], deadlineMs);
     this.#committer.stop();
     await this.#transactions?.close(deadlineMs > 0 ? LIMITS.commitMs : 0);
     await this.#subscription?.close();
@@ -204,17 +205,21 @@ export class Consumer {
       }
       const records = await subscription.take(Math.min(room, LIMITS.takeRecords));
       if (records.length === 0) return;
-      for (const record of records) this.#accept(record);
-      if (clock.monotonicMs() - turnMs > LIMITS.turnMs) {
+      const { assignments } = this.#partitions;
+      for (let at = 0; at < records.length; at++) {
+        const record = records[at];
+        if (record !== undefined) this.#accept(record, assignments);
+        if (at % LIMITS.lookAtClockEvery > 0 || clock.monotonicMs() - turnMs <= LIMITS.turnMs) continue;
         await nextTurn();
         turnMs = clock.monotonicMs();
       }
     }
   }
 
-  #accept(record: IncomingRecord): void {
-    const partition = this.#partitionOf(record);
-    if (partition === undefined || !partition.active) return;
+  /** @param assignments How many there had been when it was taken: a partition that came after that reads it again. */
+  #accept(record: IncomingRecord, assignments: number): void {
+    const partition = this.#partitions.of(record);
+    if (partition === undefined || !partition.active || partition.assignment > assignments) return;
     failpoint("consume.taken");
     const ticket = partition.frontier.begin(record.offset);
     if (partition.frontier.wasFinished(record.offset)) {
@@ -233,13 +238,6 @@ export class Consumer {
     this.#intake.add(task);
     if (this.#lanes instanceof Batches) this.#lanes.push(partition.name, task);
     else this.#lanes.push(task);
-  }
-
-  /** Records of one partition come in a row. */
-  #partitionOf({ topic, partition }: IncomingRecord): OwnedPartition | undefined {
-    const last = this.#lastPartition;
-    if (last !== undefined && last.partition === partition && last.topic === topic) return last;
-    return (this.#lastPartition = this.#partitions.get(partitionName({ topic, partition })));
   }
 
   /** Such a message takes no others of its batch with it when it fails again. */
@@ -368,57 +366,15 @@ export class Consumer {
   #assigned(partitions: readonly AssignedPartition[]): void {
     this.#options.watch?.assigned();
     this.#fence?.read();
-    for (const assigned of partitions) {
-      const partition = new OwnedPartition(assigned);
-      this.#partitions.set(partition.name, partition);
-      this.#lastPartition = undefined;
-      if (partition.restored.length > 0)
-        this.#options.log.info("goes on above the commit: what was finished there is not run again", {
-          handler: this.#options.handler.name,
-          partition: partitionName(partition),
-          committed: assigned.committed,
-          records: partition.restored.reduce((sum, { from, to }) => sum + to - from, 0),
-        });
-    }
+    this.#partitions.add(partitions);
   }
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    await this.#giveBack(this.#owned(partitions), LIMITS.drainMs);
+    await this.#partitions.giveBack(this.#partitions.owned(partitions), LIMITS.drainMs);
   }
 
   #lost(partitions: readonly TopicPartition[]): void {
-    for (const partition of this.#owned(partitions)) this.#forget(partition);
-  }
-
-  /** Drains, commits, forgets. What is not finished by the deadline is aborted and will be done elsewhere. */
-  async #giveBack(partitions: readonly OwnedPartition[], deadlineMs: number): Promise<void> {
-    for (const partition of partitions) partition.leave();
-    const { clock } = this.#options;
-    const startMs = clock.monotonicMs();
-    const late = new AbortController();
-    const cancel = clock.after(deadlineMs, () => late.abort());
-    const drained = Promise.all(partitions.map((partition) => partition.drained()));
-    await Promise.race([
-      drained,
-      new Promise<void>((resolve) => late.signal.addEventListener("abort", () => resolve())),
-    ]);
-    cancel();
-    // What the drain did not need of its time is the commit's.
-    const leftMs = Math.max(0, deadlineMs - (clock.monotonicMs() - startMs));
-    if (deadlineMs > 0) await this.#committer.flush(partitions, leftMs + LIMITS.commitMs);
-    for (const partition of partitions) this.#forget(partition);
-  }
-
-  #forget(partition: OwnedPartition): void {
-    partition.abandon();
-    this.#committer.forget(partition);
-    const { name } = partition;
-    if (this.#partitions.get(name) === partition) this.#partitions.delete(name);
-    this.#lastPartition = undefined;
-  }
-
-  #owned(partitions: readonly TopicPartition[]): OwnedPartition[] {
-    return partitions.flatMap((partition) => this.#partitions.get(partitionName(partition)) ?? []);
+    for (const partition of this.#partitions.owned(partitions)) this.#partitions.forget(partition);
   }
 
   async #commit(offsets: readonly CommittedOffset[]): Promise<void> {
@@ -428,7 +384,7 @@ export class Consumer {
   #troubled(trouble: BusTrouble): void {
     const level = trouble.kind === "broker_back" ? "info" : "warn";
     if (trouble.kind === "offset_out_of_range" && trouble.partition) {
-      for (const partition of this.#owned([trouble.partition])) partition.outOfRange = true;
+      for (const partition of this.#partitions.owned([trouble.partition])) partition.outOfRange = true;
     }
     this.#options.log[level](`bus: ${trouble.kind}`, {
       handler: this.#options.handler.name,

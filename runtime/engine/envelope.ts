@@ -238,9 +238,9 @@ export function deriveId(inputId: string, output: string, index: number): string
 /** W3C's word for an invalid span. */
 const NO_SPAN = "0000000000000000";
 
-/** A traceparent for an output: the same trace, and a span that follows from the output's id. */
+/** A traceparent for an output: the same trace as its input's envelope has, and a span that follows from the output's id. */
 export function childTrace(traceparent: string | null, outputId: string): string | null {
-  if (traceparent === null || !TRACEPARENT.test(traceparent)) return null;
+  if (traceparent === null) return null;
   const span = outputId.slice(0, 16);
   return `${traceparent.slice(0, 36)}${span === NO_SPAN ? "0000000000000001" : span}${traceparent.slice(52)}`;
 }

@@ -4,8 +4,9 @@
 export const LIMITS = {
   /** Records that one `take` may return. */
   takeRecords: 1_000,
-  /** After taking for so long the event loop gets its turn: handlers that make no promise would keep it. */
+  /** After so long the event loop gets its turn: handlers that make no promise would keep it. Looked at every so many records. */
   turnMs: 4,
+  lookAtClockEvery: 16,
   /**
    * A partition's share of what one handler holds in memory: this many records, or twice the handler's concurrency. Four
    * shares are held in all, whoever fills them. Pausing makes librdkafka throw away and fetch again, so it is kept for

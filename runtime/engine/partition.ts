@@ -27,6 +27,8 @@ export class OwnedPartition implements TopicPartition, Interruption {
   readonly partition: number;
   /** See `partitionName`. */
   readonly name: string;
+  /** By which assignment it came, counted from 1. */
+  readonly assignment: number;
   /** Which log its offsets count, where the bus can tell. */
   readonly life: string | null;
   /** What its last owner had finished above its commit. */
@@ -52,7 +54,8 @@ export class OwnedPartition implements TopicPartition, Interruption {
   /** False once it is being given back: what has not started does not start any more. */
   active = true;
 
-  constructor({ topic, partition, committed, metadata = "", life }: AssignedPartition) {
+  constructor({ topic, partition, committed, metadata = "", life }: AssignedPartition, assignment = 1) {
+    this.assignment = assignment;
     this.topic = topic;
     this.partition = partition;
     this.name = partitionName(this);

@@ -58,9 +58,9 @@ export function emittersFor(outputs: Outputs): {
   const made: Emission[] = [];
   const out: Record<string, (value: unknown, options?: EmitOptions) => Emission> = Object.create(null);
   for (const [output, topic] of entriesOf(outputs)) {
-    out[output] = (value, options = {}) => {
-      const afterMs = options.after === undefined ? null : durationMs(options.after);
-      const emission = Object.freeze({ output, topic, value, afterMs, reason: options.reason ?? "after" });
+    out[output] = (value, options) => {
+      const afterMs = options?.after === undefined ? null : durationMs(options.after);
+      const emission = Object.freeze({ output, topic, value, afterMs, reason: options?.reason ?? "after" });
       made.push(emission);
       return emission;
     };

@@ -6,7 +6,7 @@
  */
 import { EVENT } from "./client.ts";
 import { ERROR, errorName } from "./failures.ts";
-import { type Address, type Library, scratch, text } from "./symbols.ts";
+import { type Address, type Library, longText, scratch, text } from "./symbols.ts";
 
 export type ClientEvent =
   | {
@@ -58,7 +58,7 @@ export function readClientEvent(library: Library, event: Address, type: number):
       };
     }
     case EVENT.statistics:
-      return { kind: "statistics", json: text(native.rd_kafka_event_stats(event)) };
+      return { kind: "statistics", json: longText(library, native.rd_kafka_event_stats(event)) };
     default:
       return undefined;
   }

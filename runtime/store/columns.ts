@@ -32,9 +32,14 @@ export function headerColumns(all: readonly RecordHeaders[]): readonly [names: s
 /** Headers from two `bytea[]` as Postgres writes them. */
 export function readHeaders(names: string, values: string): RecordHeaders {
   if (names === "{}") return [];
+  // Rows that are read together carry the same names, nearly always.
+  if (names !== lastNames.literal)
+    lastNames = { literal: names, names: readBytesArray(names).map((name) => name?.toString() ?? "") };
   const bytes = readBytesArray(values);
-  return readBytesArray(names).map((name, index) => [name?.toString() ?? "", bytes[index] ?? null] as const);
+  return lastNames.names.map((name, index) => [name, bytes[index] ?? null] as const);
 }
+
+let lastNames: { readonly literal: string; readonly names: readonly string[] } = { literal: "{}", names: [] };
 
 function quoted(text: string): string {
   return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;

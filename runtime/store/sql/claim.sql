@@ -20,7 +20,7 @@ FROM due_topics CROSS JOIN LATERAL (
   SELECT
     s.id, s.handler, s.message_id, s.delivery, s.topic, s.key, s.value, s.header_names, s.header_values,
     s.attempts, s.deferrals, s.fence, s.turn, s.version,
-    (extract(epoch FROM clock_timestamp() - s.due_at) * 1000)::float8 AS late_ms,
+    date_part('epoch', clock_timestamp() - s.due_at) * 1000 AS late_ms,
     s.due_at::text AS due_at,
     -- Null for what the runtime wrote: that is checked already.
     CASE WHEN s.unchecked THEN (extract(epoch FROM s.born_at) * 1000)::float8 END AS by_hand_born_at_ms
