@@ -92,7 +92,10 @@ export interface HandlerOptions<
    * all its messages; a message that failed before is run alone, so it takes no others with it. Not with order by key.
    */
   readonly batch?: B;
-  /** Runs in flight in one process, 1 to 10,000. Default 64, and 4 for batches. */
+  /**
+   * Runs at once in one process, 1 to 10,000. Default 64, and 4 for batches. A message whose run is over counts no more, though its
+   * outputs may still wait for the broker (docs/decisions/0022).
+   */
   readonly concurrency?: number;
   /** A run that takes longer is aborted and counts as a failure. Default "60s". */
   readonly timeout?: Duration;
