@@ -6,8 +6,7 @@
  */
 import { fillPlaceholders, is, SQL } from "drizzle-orm";
 import { PgDialect } from "drizzle-orm/pg-core";
-import { drizzle } from "drizzle-orm/postgres-js";
-import type { Queries } from "./database.ts";
+import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 
 export interface Statement<Values> {
   readonly text: string;
@@ -21,7 +20,7 @@ interface Built {
 
 /** `build` is called once, without a database; `sql.placeholder(name)` stands for a value of that name. */
 export function statement<Values extends Readonly<Record<string, string | number | null>>>(
-  build: (db: Queries) => Built | SQL,
+  build: (db: PostgresJsDatabase) => Built | SQL,
 ): Statement<Values> {
   const built = build(drizzle.mock());
   const { sql: text, params } = is(built, SQL) ? new PgDialect().sqlToQuery(built) : built.toSQL();
