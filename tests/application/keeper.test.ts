@@ -22,6 +22,7 @@ describe("the keeper", () => {
     expect(sent).toMatchObject([
       { id: `${id}.1`, value: { id, title, content: "c", best_answer: "b", round: 1 } },
     ]);
+    await stage.repository.settled();
     await age(stage, id);
     await doors[0]?.keeper.tick();
     expect(doors.flatMap((door) => door.sent).filter((message) => message.id.startsWith(id))).toHaveLength(1);
