@@ -24,7 +24,8 @@ const plainText = (longest: number, pattern: RegExp, expected: string) =>
 
 // oxlint-disable no-control-regex -- U+0000 is the very character that must not be there.
 const ANY_TEXT = /^[^\u0000]*$/;
-const NOT_BLANK = /^[\s\uFEFF]*[^\s\uFEFF\u0000][^\u0000]*$/;
+// What `isBlank` takes for white space, whatever an engine takes for \s.
+const NOT_BLANK = /^[\s\uFEFF\u001C-\u001F\u0085]*[^\s\uFEFF\u0000\u001C-\u001F\u0085][^\u0000]*$/;
 // oxlint-enable no-control-regex
 const NO_NUL = "must not contain U+0000";
 

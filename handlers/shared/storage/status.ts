@@ -25,7 +25,9 @@ export interface QuestionStatus {
 
 /** Null for a question that nobody asked. */
 export async function findStatus(database: Database, id: string): Promise<QuestionStatus | null> {
-  const [row, result] = await Promise.all([findRow(database, id), findResult(database, id)]);
+  // One after the other: what ends a question stores its result in the same transaction, so a question that is done has it.
+  const row = await findRow(database, id);
+  const result = await findResult(database, id);
   if (!row) {
     if (!result) return null;
     return { id, title: result.title, round: result.round, state: "done", since: result.created_at, result };
