@@ -114,6 +114,6 @@ async function opened(url: string): Promise<void> {
     }).catch(() => null);
     if (response?.ok === true) return;
     if (performance.now() > deadlineMs) throw new Error(`no door at ${url}`);
-    await Bun.sleep(20);
+    await Bun.sleep(20); // a door tells nobody that it opens
   }
 }

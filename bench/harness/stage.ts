@@ -108,6 +108,7 @@ export async function openStage({ brokers, quick, say }: StageOptions): Promise<
       const [answer] = await admin.createTopics([{ name, partitions }]);
       if (answer?.err !== 0) throw new Error(`no topic ${name}: ${answer?.detail}`);
       // The controller answers before the broker knows. A consumer that subscribes in between looks again after minutes.
+      // Brokers tell nobody when they know a topic.
       while ((await admin.describeTopics([name]))[0]?.err !== 0) await Bun.sleep(KNOWN_EVERY_MS);
       return name;
     },
