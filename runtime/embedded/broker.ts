@@ -62,7 +62,9 @@ export async function attachBroker(options: EmbeddedBrokerOptions): Promise<Embe
       createTopics: (plans) => createTopics(lease, plans),
       topics: () => listTopics(lease),
       onGone: (call) => lease.onGone((code) => call(code === STOPPED_CODE ? "stopped" : "died")),
-      close: () => lease.close(),
+      async close() {
+        await lease.close();
+      },
     };
   } catch (thrown) {
     await lease.close();

@@ -74,20 +74,24 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   });
 }
 
-/** A lease that takes another one when the keeper dies, until it is closed or everything was stopped by hand. */
+/**
+ * A lease that takes another one when the keeper dies, until it is closed or everything was stopped by hand.
+ * `close` resolves once a living keeper heard it: one that was killed at that moment ends nothing.
+ */
 export async function keepLease(options: LeaseOptions): Promise<{ close(): Promise<void> }> {
   const closing = new AbortController();
   let lease = await takeLease(options);
+  let renewal = Promise.resolve();
+  let closed: Promise<void> | null = null;
   const watch = (current: Lease) =>
     current.onGone((code) => {
-      if (code !== STOPPED_CODE) void renew();
+      if (code !== STOPPED_CODE) renewal = renew();
     });
   const renew = async () => {
     while (!closing.signal.aborted) {
       try {
         lease = await takeLease(options);
         watch(lease);
-        if (closing.signal.aborted) await lease.close();
         return;
       } catch (thrown) {
         options.report(`the keeper of embedded services is gone: ${messageOf(thrown)}`);
@@ -95,13 +99,20 @@ export async function keepLease(options: LeaseOptions): Promise<{ close(): Promi
       }
     }
   };
-  watch(lease);
-  return {
-    async close() {
-      closing.abort();
-      await lease.close();
-    },
+  const close = async () => {
+    closing.abort();
+    await renewal;
+    if (await lease.close()) return;
+    try {
+      await (await takeLease(options)).close();
+    } catch (thrown) {
+      options.report(
+        `no keeper ends what runs embedded (\`${commandLine("stop")}\` does): ${messageOf(thrown)}`,
+      );
+    }
   };
+  watch(lease);
+  return { close: () => (closed ??= close()) };
 }
 
 async function startKeeper(state: State, options: LeaseOptions): Promise<KeeperRecord> {

@@ -14,12 +14,14 @@ export interface Lease {
   onGone(call: (code: number) => void): void;
   /** Calls the keeper's control channel. Rejects with CauceError `embedded_failed` and the keeper's words. */
   call(method: "GET" | "PUT", path: string, body?: unknown): Promise<unknown>;
-  /** Gives the lease back. Idempotent. */
-  close(): Promise<void>;
+  /** Gives the lease back. False when the keeper had died and cannot have heard it. Idempotent. */
+  close(): Promise<boolean>;
 }
 
 /** The close code that says: everything was stopped on purpose, do not start it again. */
 export const STOPPED_CODE = 4001;
+/** RFC 6455 §7.1.5: the connection ended without a closing handshake. */
+const NO_HANDSHAKE_CODE = 1006;
 const ANSWER_LIMIT_MS = 5_000;
 /** Starting the mock broker loads librdkafka; topics are made in microseconds. */
 const CALL_LIMIT_MS = 30_000;
@@ -54,8 +56,9 @@ export async function openLease(keeper: KeeperRecord, holder: string): Promise<L
       closed = true;
       const cancelWait = systemClock.after(ANSWER_LIMIT_MS, () => gone.resolve(0));
       socket.close();
-      await gone.promise;
+      const code = await gone.promise;
       cancelWait();
+      return code !== NO_HANDSHAKE_CODE;
     },
   };
 }

@@ -145,8 +145,22 @@ test("kill -9 of the keeper costs no connection, and the last process out still 
   const { pid } = postmasterOf(stateDir);
   const keeper = findKeeper(stateDir);
   process.kill(keeper?.pid ?? 0, "SIGKILL");
-  await eventually("another keeper", () => findKeeper(stateDir));
+  await eventually("another keeper", () => {
+    const found = findKeeper(stateDir);
+    return found !== null && found.pid !== keeper?.pid;
+  });
   expect(postmasterOf(stateDir).pid).toBe(pid);
+  await client.end();
+  await eventually("the server is gone", () => !isRunning(pid));
+  await eventually("the keeper is gone", () => findKeeper(stateDir) === null);
+});
+
+test("a keeper that is killed while the last process leaves does not leave the server behind", async () => {
+  const stateDir = newStateDir();
+  const client = startClient({ stateDir, postgres: true });
+  await client.ready;
+  const { pid } = postmasterOf(stateDir);
+  process.kill(findKeeper(stateDir)?.pid ?? 0, "SIGKILL");
   await client.end();
   await eventually("the server is gone", () => !isRunning(pid));
   await eventually("the keeper is gone", () => findKeeper(stateDir) === null);
