@@ -274,3 +274,32 @@ test("rows of many writers become visible in the order of their ids", async () =
   >`select count(*) from question_step where question_hash = ${id}`;
   expect(read).toHaveLength(Number(all?.count));
 });
+
+test("a writer that was held up after its rows had their ids holds up all later ones", async () => {
+  const [held, other] = [await claimed(), await claimed()];
+  const step = (id: string) =>
+    ({ id, round: 1, step: "generating", atMs: Date.now() + 1_000, detail: {} }) as const;
+  const waiting = async () => {
+    const [found] = await stage.sql<
+      { count: number }[]
+    >`select count(*)::int from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    return found?.count ?? 0;
+  };
+  const rowsOfOther = async () =>
+    (await stage.repository.stepsAfter({ ids: [other], after: 0n, limit: 10 })).steps.length;
+  const before = await rowsOfOther();
+  const writers: Promise<void>[] = [];
+  await stage.sql.begin(async (tx) => {
+    await tx`select from question where id = ${held} for update`;
+    writers.push(stage.repository.writeSteps([{ ...step(held), state: "generating" }]));
+    await until("the first waits for the row", async () => (await waiting()) === 1);
+    writers.push(stage.repository.writeSteps([step(other)]));
+    await until(
+      "the second waits, or was written",
+      async () => (await waiting()) === 2 || (await rowsOfOther()) > before,
+    );
+    expect(await rowsOfOther()).toBe(before);
+  });
+  await Promise.all(writers);
+  expect(await rowsOfOther()).toBe(before + 1);
+});

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { CauceError, Unavailable } from "cauce";
 import { storageFailure } from "./failure.ts";
-import { storableJson, storableText } from "./storable.ts";
+import { storableJson, storableJsonText, storableText } from "./storable.ts";
 
 const failed = (code: string) => Object.assign(new Error("it went wrong"), { code });
 
@@ -50,5 +50,11 @@ describe("storable text", () => {
       t: true,
       no: null,
     });
+    expect(JSON.parse(storableJsonText(value))).toEqual(storableJson(value));
+  });
+
+  test("is left as it was written where Postgres takes it", () => {
+    const value = { path: String.raw`C:\users`, lines: "a\nb\tc", smile: "😀" };
+    expect(JSON.parse(storableJsonText(value))).toEqual(value);
   });
 });

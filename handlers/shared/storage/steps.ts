@@ -7,7 +7,8 @@
 import { sql } from "drizzle-orm";
 import { question, questionStep, type QuestionState } from "../../../schema/tables.ts";
 import type { Database } from "./database.ts";
-import { storableJson } from "./storable.ts";
+import { statement } from "./statement.ts";
+import { storableJsonText } from "./storable.ts";
 
 /** One step of one question. */
 export interface QuestionStep {
@@ -41,51 +42,62 @@ export const STEPS_CHANNEL = "question_step";
 const STEPS_LOCK = 7_165_414_205;
 
 /**
- * Writes steps in one transaction, and announces them. Writers take turns from before their first row has its id until it is
- * committed, so rows become visible in the order of their ids: a reader that has seen one has missed none before it.
+ * Writes steps and announces them. Writers take turns from before their first row has its id until it is committed, so rows become
+ * visible in the order of their ids: a reader that has seen one has missed none before it.
  */
-export function writeSteps(database: Database, steps: readonly QuestionStep[]): Promise<void> {
-  if (steps.length === 0) return Promise.resolve();
-  return database.run("writing steps", (db) =>
-    db.transaction(async (tx) => {
-      // Lossy by design, so nobody waits for the disk, and nobody else's commit waits behind this one.
-      await tx.execute(
-        sql`select set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock(${STEPS_LOCK})`,
-      );
-      // As JSON: drizzle would build a statement of thousands of parameters, five times as dear.
-      const rows = storableJson(steps.map(rowOf));
-      await tx.execute(sql`
-        insert into ${questionStep} (question_hash, round, step, at, handler, message_id, detail)
-        select id, round, step, at, handler, message_id, detail
-          from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-            as rows (id text, round int, step text, at timestamptz, handler text, message_id text, detail jsonb)`);
-      await tx.execute(sql`select pg_notify(${STEPS_CHANNEL}, '')`);
-      const states = storableJson(newestStates(steps));
-      if (states.length === 0) return;
-      // One statement, in the order of ids, so that two writers never wait for each other in a circle. `coalesce` keeps the planner from
-      // the index of open questions, which it would read whole.
-      await tx.execute(sql`
-        with seen as (
-          select * from jsonb_to_recordset(${JSON.stringify(states)}::jsonb)
-            as seen (id text, round int, state text, at timestamptz, reason text, until timestamptz)
-        ), locked as (
-          select question.id from ${question} join seen using (id) order by question.id for update of question
-        )
-        update ${question}
-           set state = seen.state, state_at = seen.at, waiting_reason = seen.reason, waiting_until = seen.until
-          from seen join locked using (id)
-         where question.id = seen.id and question.round = seen.round and question.state_at <= seen.at
-           and coalesce(question.state, '') not in ('done', 'failed', 'cancelled')`);
-    }),
-  );
+export async function writeSteps(database: Database, steps: readonly QuestionStep[]): Promise<void> {
+  if (steps.length === 0) return;
+  await database.perform("writing steps", WRITE, {
+    steps: storableJsonText(steps.map(rowOf)),
+    states: storableJsonText(statesOf(steps)),
+  });
 }
+
+/**
+ * One statement, for all of it is one round trip between questions that people wait for. Lossy by design, so nobody waits for the disk,
+ * and nobody else's commit waits behind this one. Ids are given to rows that came out of the join with the lock.
+ *
+ * States are moved in the order of ids, so that two writers never wait for each other in a circle. `coalesce` keeps the planner from the
+ * index of open questions, which it would read whole, and arrays keep it by the key, as in claims.ts.
+ */
+const WRITE = statement<{ steps: string; states: string }>(
+  () => sql`
+    with turn as materialized (
+      select set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock(${STEPS_LOCK}::bigint)
+    ), written as (
+      insert into ${questionStep} (question_hash, round, step, at, handler, message_id, detail)
+      select id, round, step, at, handler, message_id, detail
+        from turn, jsonb_to_recordset(${sql.placeholder("steps")}::text::jsonb)
+          as rows (id text, round int, step text, at timestamptz, handler text, message_id text, detail jsonb)
+    ), given as (
+      select ${sql.placeholder("states")}::text::jsonb as columns from turn
+    ), seen as (
+      select seen.* from given, unnest(
+        array(select jsonb_array_elements_text(columns -> 'ids')),
+        array(select jsonb_array_elements_text(columns -> 'rounds'))::int[],
+        array(select jsonb_array_elements_text(columns -> 'states')),
+        array(select jsonb_array_elements_text(columns -> 'at'))::timestamptz[],
+        array(select jsonb_array_elements_text(columns -> 'reasons')),
+        array(select jsonb_array_elements_text(columns -> 'until'))::timestamptz[]
+      ) as seen (id, round, state, at, reason, until)
+    ), locked as (
+      select question.id from ${question} join seen using (id) order by question.id for update of question
+    ), moved as (
+      update ${question}
+         set state = seen.state, state_at = seen.at, waiting_reason = seen.reason, waiting_until = seen.until
+        from seen join locked using (id)
+       where question.id = seen.id and question.round = seen.round and question.state_at <= seen.at
+         and coalesce(question.state, '') not in ('done', 'failed', 'cancelled')
+    )
+    select pg_notify(${STEPS_CHANNEL}, '')`,
+);
 
 function rowOf({ id, round, step, atMs, handler, messageId, detail }: QuestionStep) {
   return { id, round, step, at: new Date(atMs).toISOString(), handler, message_id: messageId, detail };
 }
 
-/** The last state of each question among these steps. */
-function newestStates(steps: readonly QuestionStep[]) {
+/** The last state of each question among these steps, column by column. */
+function statesOf(steps: readonly QuestionStep[]) {
   const newest = new Map<string, QuestionStep>();
   for (const step of steps) {
     if (step.state === undefined) continue;
@@ -94,14 +106,15 @@ function newestStates(steps: readonly QuestionStep[]) {
       newest.set(step.id, step);
     }
   }
-  return [...newest.values()].map(({ id, round, state, atMs, waiting }) => ({
-    id,
-    round,
-    state,
-    at: new Date(atMs).toISOString(),
-    reason: waiting?.reason ?? null,
-    until: waiting ? new Date(waiting.untilMs).toISOString() : null,
-  }));
+  const last = [...newest.values()];
+  return {
+    ids: last.map(({ id }) => id),
+    rounds: last.map(({ round }) => round),
+    states: last.map(({ state }) => state),
+    at: last.map(({ atMs }) => new Date(atMs).toISOString()),
+    reasons: last.map(({ waiting }) => waiting?.reason ?? null),
+    until: last.map(({ waiting }) => (waiting ? new Date(waiting.untilMs).toISOString() : null)),
+  };
 }
 
 /** Deletes step rows older than this, a bounded number at a time. @returns how many. */

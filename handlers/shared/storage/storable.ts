@@ -16,6 +16,15 @@ export function storableJson<T>(value: T): T {
   return clean(value) as T;
 }
 
+/**
+ * The JSON text of a value, with every string in it storable. Only what must be escaped by number can be unstorable, and `JSON.stringify`
+ * finds that at the speed of machine code.
+ */
+export function storableJsonText(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.includes("\\u") ? JSON.stringify(clean(value)) : text;
+}
+
 function clean(value: unknown): unknown {
   if (typeof value === "string") return storableText(value);
   if (Array.isArray(value)) return value.map(clean);
