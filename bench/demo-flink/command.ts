@@ -51,7 +51,7 @@ export default async function demoFlink(options: CommandOptions): Promise<number
   }
   const interrupt = onInterrupt();
   const { count, rate, data } = wanted;
-  const questions = data === undefined ? await generatedQuestions(count) : await chooseQuestions(data, count);
+  const questions = data === undefined ? generatedQuestions(count) : await chooseQuestions(data, count);
   say(`${questions.length} different questions, ${data === undefined ? "generated" : `of ${data}`}`);
   const answers = data === undefined ? {} : { OFFLINE_ANSWERS: join(data, "evouna-nq.json") };
   const settings = { OFFLINE_FAULTS: "rate_limit=0.1,timeout=0.02", ...WAITS, ...answers };

@@ -7,11 +7,11 @@
 import { questionId } from "../../handlers/shared/questions/identity.ts";
 import type { ChosenQuestion } from "../demo-real/questions.ts";
 
-export async function generatedQuestions(count: number): Promise<readonly ChosenQuestion[]> {
+export function generatedQuestions(count: number): readonly ChosenQuestion[] {
   const questions: ChosenQuestion[] = [];
   for (let index = 0; index < count; index++) {
     const made = (index % 2 === 0 ? english : spanish)(index, index % 10 === 9);
-    questions.push({ ...made, id: await questionId(made) });
+    questions.push({ ...made, id: questionId(made) });
   }
   return questions;
 }

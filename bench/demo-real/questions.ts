@@ -25,7 +25,7 @@ export async function chooseQuestions(folder: string, count: number): Promise<re
     for (const { questions } of datasets) {
       const question = questions[row];
       if (question === undefined || chosen.size === count) continue;
-      const id = await questionId(question);
+      const id = questionId(question);
       if (!chosen.has(id)) chosen.set(id, { ...question, id });
     }
   }

@@ -47,7 +47,7 @@ describe("the measures", () => {
 
 describe("the offline judge on invented answers that anybody can label", () => {
   const agreement = async (weights: Weights) => {
-    const { verdicts, failed } = await judgeAll(offlineJudge(weights), await labelledAnswers(INVENTED_ROWS));
+    const { verdicts, failed } = await judgeAll(offlineJudge(weights), labelledAnswers(INVENTED_ROWS));
     expect(failed).toBe(0);
     return agreementOf(verdicts, 20);
   };

@@ -30,7 +30,7 @@ export default async function judgeAttempts(options: CommandOptions): Promise<nu
     const { data, pictures } = readArguments(options.arguments);
     const rows = JSON.parse(await readFile(data, "utf8")) as unknown;
     if (!Array.isArray(rows)) throw new CauceError("invalid_value", `${data} is no EVOUNA file`);
-    const answers = (await labelledAnswers(rows)).filter(({ half }) => half === "unseen");
+    const answers = labelledAnswers(rows).filter(({ half }) => half === "unseen");
     const systems = [...new Set(answers.map(({ system }) => system))];
     const questions = await judged(answers, systems.length);
     if (questions.length === 0) throw new CauceError("invalid_value", `${data} has no labelled answers`);

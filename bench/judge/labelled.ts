@@ -20,12 +20,12 @@ export interface LabelledAnswer {
 
 type Row = Readonly<Record<string, unknown>>;
 
-export async function labelledAnswers(rows: readonly unknown[]): Promise<readonly LabelledAnswer[]> {
+export function labelledAnswers(rows: readonly unknown[]): readonly LabelledAnswer[] {
   const labelled: LabelledAnswer[] = [];
   for (const row of rows as readonly Row[]) {
     const { question: title, golden_answer: reference, improper } = row;
     if (improper === true || typeof title !== "string" || typeof reference !== "string") continue;
-    const half = await halfOf(title);
+    const half = halfOf(title);
     for (const field of Object.keys(row).filter((name) => name.startsWith("answer_"))) {
       const system = field.slice("answer_".length);
       const answer = row[field];
@@ -38,7 +38,7 @@ export async function labelledAnswers(rows: readonly unknown[]): Promise<readonl
   return labelled;
 }
 
-export async function halfOf(title: string): Promise<LabelledAnswer["half"]> {
-  const id = await questionId({ title, content: "" });
+export function halfOf(title: string): LabelledAnswer["half"] {
+  const id = questionId({ title, content: "" });
   return Number.parseInt(id.slice(0, 2), 16) % 2 === 0 ? "tuning" : "unseen";
 }

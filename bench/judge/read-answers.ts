@@ -33,7 +33,7 @@ export async function readAnswers({ data, parallel, limit, untuned }: ReadOption
   const dataset = parseDataset(text, data);
   const people = dataset.format === "evouna";
   const rows = people
-    ? await labelledAnswers(JSON.parse(text) as readonly unknown[])
+    ? labelledAnswers(JSON.parse(text) as readonly unknown[])
     : constructedAnswers(
         dataset.questions,
         parallel === undefined ? undefined : (await readDataset(parallel)).questions,

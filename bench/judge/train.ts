@@ -11,5 +11,5 @@ import { sampleOf, weightsFrom } from "./training.ts";
 const path = process.argv[2];
 if (path === undefined) throw new Error("usage: bun bench/judge/train.ts FILE");
 const rows = JSON.parse(await readFile(path, "utf8")) as readonly unknown[];
-const tuning = (await labelledAnswers(rows)).filter(({ half }) => half === "tuning");
+const tuning = labelledAnswers(rows).filter(({ half }) => half === "tuning");
 process.stdout.write(`${JSON.stringify(weightsFrom(tuning.map(sampleOf)), undefined, 1)}\n`);

@@ -24,7 +24,7 @@ export async function differentQuestions(folder: string, count: number): Promise
   for (let row = 0; row < longest; row++) {
     for (const list of lists) {
       const question = list[row];
-      if (question !== undefined) chosen.set(await questionId(question), question);
+      if (question !== undefined) chosen.set(questionId(question), question);
       if (chosen.size === count) return [...chosen.values()];
     }
   }

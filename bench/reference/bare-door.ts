@@ -56,7 +56,7 @@ async function serveAsks(): Promise<void> {
     hostname: "127.0.0.1",
     async fetch(request) {
       const { title, content, best_answer } = (await request.json()) as Asked;
-      const id = await questionId({ title, content });
+      const id = questionId({ title, content });
       const [found] = await sql.unsafe(FIND, [id], { prepare: true });
       if (found) return Response.json(found);
       const [claim] = await sql.unsafe(CLAIM, [id, title, content, best_answer], { prepare: true });
@@ -93,7 +93,7 @@ function serveHits(kind: "db" | "cache"): void {
   };
   new Elysia()
     .post("/query", async ({ body }) => {
-      const found = await find(await questionId(body as Asked));
+      const found = await find(questionId(body as Asked));
       return Response.json({ hit: found !== null, ...found });
     })
     .listen({ port: work.port, hostname: "127.0.0.1" });

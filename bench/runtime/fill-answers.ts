@@ -13,7 +13,7 @@ export async function fillAnswers(work: {
   readonly token: string;
   readonly count: number;
   readonly questionAt: (n: number) => Question;
-  readonly idOf: (question: Question) => Promise<string>;
+  readonly idOf: (question: Question) => string;
 }): Promise<void> {
   const database = openDatabase({ url: work.url });
   const repository = createRepository(database);
@@ -21,7 +21,7 @@ export async function fillAnswers(work: {
   try {
     for (let n = 0; n < work.count; n++) {
       const question = work.questionAt(n);
-      const id = await work.idOf(question);
+      const id = work.idOf(question);
       const result = await repository.storeResult({
         id,
         ...question,

@@ -39,7 +39,7 @@ export async function ask(
   question: { readonly title: string; readonly content: string; readonly best_answer: string },
   asking: Asking,
 ): Promise<Asked> {
-  const asked: AskedQuestion = { ...question, id: await questionId(question) };
+  const asked: AskedQuestion = { ...question, id: questionId(question) };
   const found = await lookUp(asked.id, asking);
   if (found) return { kind: "hit", ...found };
   if (!asking.broker.connected()) throw new Unavailable("the broker cannot be reached");

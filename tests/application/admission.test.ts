@@ -33,7 +33,7 @@ test("a new question is 503 with the time after which the line is short enough, 
 test("what is known is answered, and what waits already is told so, however long the line", async () => {
   const door = openDoorOn(stage);
   const [known, waiting] = [newTitle(), newTitle()];
-  await stage.repository.storeResult(resultFor(await questionId({ title: known, content: "" })));
+  await stage.repository.storeResult(resultFor(questionId({ title: known, content: "" })));
   await door.ask({ title: waiting });
   door.faults.waitMs = 1e9;
   expect((await door.ask({ title: known })).body).toMatchObject({ hit: true });

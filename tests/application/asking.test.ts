@@ -16,7 +16,7 @@ describe("POST /query", () => {
     const door = openDoor();
     const title = newTitle();
     const { status, body } = await door.ask({ title, content: "", best_answer: "yes" });
-    const id = await idOf(title);
+    const id = idOf(title);
     expect([status, body]).toEqual([202, { queued: true, id }]);
     expect(door.sent).toMatchObject([
       {
@@ -45,7 +45,7 @@ describe("POST /query", () => {
   test("answers a known question with hit, answer and score, and sends nothing", async () => {
     const door = openDoor();
     const title = newTitle();
-    const id = await idOf(title);
+    const id = idOf(title);
     await stage.repository.storeResult(resultFor(id, { title }));
     const { status, body } = await door.ask({ title });
     expect(status).toBe(200);
@@ -57,7 +57,7 @@ describe("POST /query", () => {
   test("asks again, in a new round, for a question that failed or was cancelled", async () => {
     const door = openDoor();
     const title = newTitle();
-    const id = await idOf(title);
+    const id = idOf(title);
     await door.ask({ title });
     for (const [state, round] of [
       ["failed", 2],
@@ -72,7 +72,7 @@ describe("POST /query", () => {
   test("looks where it is told first, and fills the cache from the database", async () => {
     const door = openDoor({ lookup: ["cache", "db"] });
     const title = newTitle();
-    const id = await idOf(title);
+    const id = idOf(title);
     await stage.repository.storeResult(resultFor(id, { title }));
     expect((await door.ask({ title })).body).toMatchObject({ hit: true, from: "db" });
     expect((await door.ask({ title })).body).toMatchObject({ hit: true, from: "cache" });
@@ -85,7 +85,7 @@ describe("POST /query", () => {
       const title = newTitle();
       const { status, headers } = await door.ask({ title });
       expect([status, headers.get("retry-after")]).toEqual([503, "5"]);
-      expect(await stage.repository.findStatus(await idOf(title))).toBeNull();
+      expect(await stage.repository.findStatus(idOf(title))).toBeNull();
     }
   });
 
@@ -97,9 +97,9 @@ describe("POST /query", () => {
     delete door.faults.send;
     await door.keeper.tick();
     expect(door.sent).toEqual([]);
-    await age(stage, await idOf(title));
+    await age(stage, idOf(title));
     await door.keeper.tick();
-    expect(door.sent.map(({ id }) => id)).toContain(`${await idOf(title)}.1`);
+    expect(door.sent.map(({ id }) => id)).toContain(`${idOf(title)}.1`);
     await door.keeper.close();
   });
 
@@ -111,7 +111,7 @@ describe("POST /query", () => {
     await door.keeper.tick();
     delete door.faults.send;
     await door.keeper.tick();
-    expect(door.sent.map(({ id }) => id)).toContain(`${await idOf(title)}.1`);
+    expect(door.sent.map(({ id }) => id)).toContain(`${idOf(title)}.1`);
     await door.keeper.close();
   });
 
@@ -120,7 +120,7 @@ describe("POST /query", () => {
     const title = newTitle();
     door.faults.send = new CauceError("record_too_large", "1,000,001 bytes");
     expect((await door.ask({ title })).status).toBe(413);
-    expect((await door.see(await idOf(title))).body).toMatchObject({
+    expect((await door.see(idOf(title))).body).toMatchObject({
       state: "failed",
       reason: "1,000,001 bytes",
     });

@@ -76,7 +76,7 @@ async function send(...command: string[]): Promise<unknown> {
 /** A question that has its answer in Postgres. */
 async function answered(round = 1): Promise<{ title: string; result: Result }> {
   const title = newTitle();
-  const id = await idOf(title);
+  const id = idOf(title);
   const result = await stage.repository.storeResult(
     resultFor(id, { title, round, answer: `Yes, ${round}.` }),
   );

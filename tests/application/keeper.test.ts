@@ -13,7 +13,7 @@ const openDoor = (changes: Parameters<typeof openDoorOn>[1] = {}) => openDoorOn(
 describe("the keeper", () => {
   test("publishes what a dead process claimed and never published, under the same id, once", async () => {
     const title = newTitle();
-    const id = await idOf(title);
+    const id = idOf(title);
     await stage.repository.claim({ id, title, content: "c", best_answer: "b" }, null);
     await age(stage, id);
     const doors = [openDoor(), openDoor(), openDoor()];
@@ -31,7 +31,7 @@ describe("the keeper", () => {
 
   test("publishes again what an embedded broker has lost, as a message that is new to the schedule's keys", async () => {
     const title = newTitle();
-    const id = await idOf(title);
+    const id = idOf(title);
     const door = openDoor();
     door.faults.generation = "first";
     await door.ask({ title });

@@ -14,7 +14,7 @@ describe("GET /query/{id}", () => {
   test("tells the state, since when, and the round", async () => {
     const door = openDoor();
     const title = newTitle();
-    const id = await idOf(title);
+    const id = idOf(title);
     await door.ask({ title });
     const { status, body } = await door.see(id);
     expect(status).toBe(200);
@@ -25,7 +25,7 @@ describe("GET /query/{id}", () => {
   test("tells until when and why it waits", async () => {
     const door = openDoor();
     const title = newTitle();
-    const id = await idOf(title);
+    const id = idOf(title);
     await door.ask({ title });
     const atMs = Date.now() + 60_000;
     const waiting = { reason: "rate_limit", untilMs: atMs + 2_000 };
@@ -43,15 +43,15 @@ describe("GET /query/{id}", () => {
     const door = openDoor();
     const [done, failed] = [newTitle(), newTitle()];
     await door.ask({ title: done });
-    await stage.repository.storeResult(resultFor(await idOf(done), { title: done }));
-    expect((await door.see(await idOf(done))).body).toMatchObject({
+    await stage.repository.storeResult(resultFor(idOf(done), { title: done }));
+    expect((await door.see(idOf(done))).body).toMatchObject({
       state: "done",
       answer: "Yes.",
       score: 8.5,
     });
     await door.ask({ title: failed });
-    await stage.repository.failOpenQuestion({ id: await idOf(failed), round: 1, reason: "it died" });
-    expect((await door.see(await idOf(failed))).body).toMatchObject({ state: "failed", reason: "it died" });
+    await stage.repository.failOpenQuestion({ id: idOf(failed), round: 1, reason: "it died" });
+    expect((await door.see(idOf(failed))).body).toMatchObject({ state: "failed", reason: "it died" });
   });
 
   test("is 404 for a question nobody asked and 400 for what is no id", async () => {
@@ -70,7 +70,7 @@ describe("with Postgres away", () => {
     ] as ("db" | "cache")[][]) {
       const door = openDoor({ repository: deadRepository(), lookup });
       const title = newTitle();
-      const id = await idOf(title);
+      const id = idOf(title);
       door.cached.set(id, { ...resultFor(id), judge: "told", created_at: "2026-01-01T00:00:00.000Z" });
       expect((await door.ask({ title })).body).toMatchObject({ hit: true, from: "cache", answer: "Yes." });
       expect((await door.see(id)).body).toMatchObject({ state: "done", answer: "Yes." });
@@ -83,7 +83,7 @@ describe("with Postgres away", () => {
     const { status, headers, body } = await door.ask({ title });
     expect([status, headers.get("retry-after")]).toEqual([503, "5"]);
     expect(JSON.stringify(body)).not.toContain("nobody");
-    expect((await door.see(await idOf(title))).status).toBe(503);
+    expect((await door.see(idOf(title))).status).toBe(503);
     expect(door.sent).toHaveLength(0);
   });
 });

@@ -45,7 +45,7 @@ describe("SQL", () => {
   test.each(SQL)("in a question is its text: %s", async (text) => {
     const asked = { title: `Is it ${text}?`, content: text, best_answer: text };
     expect((await door.ask(asked)).status).toBe(202);
-    const id = await questionId(asked);
+    const id = questionId(asked);
     const rows = await stage.sql`select title, content, best_answer from question where id = ${id}`;
     expect([...rows]).toEqual([asked]);
   });

@@ -43,7 +43,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     titles: QUESTIONS.map(({ title }) => title),
     elapsedMs: () => systemClock.monotonicMs() - startMs,
   });
-  const ids = await Promise.all(QUESTIONS.map((question) => questionId(question)));
+  const ids = QUESTIONS.map((question) => questionId(question));
   const travellers = ids.map((_, index) => traveller(index, screen));
   options.watch((steps) => {
     for (const step of steps) travellers[ids.indexOf(step.id)]?.saw(step);

@@ -44,7 +44,7 @@ function fakeDoor(twist: Twist = () => undefined): Fake {
           fake.sent.push(performance.now());
           const bent = twist(title, fake.posts.filter((posted) => posted === title).length);
           if (bent instanceof Response) return bent;
-          const id = await questionId({ title, content });
+          const id = questionId({ title, content });
           fate.set(id, bent ?? "done");
           return Response.json({ queued: true, id }, { status: 202 });
         },
@@ -162,7 +162,7 @@ describe("the load generator", () => {
 
   test("a repeat of an answered question is a hit", async () => {
     const one = questions.slice(0, 1);
-    const id = await questionId({ title: "Question 0?", content: "" });
+    const id = questionId({ title: "Question 0?", content: "" });
     const fake = fakeDoor((_, times) =>
       times > 1 ? Response.json({ hit: true, id, answer: "a" }) : undefined,
     );
@@ -188,7 +188,7 @@ describe("the load generator", () => {
       count: 5,
       stallMs: 700,
     });
-    const id = await questionId({ title: "Question 2?", content: "" });
+    const id = questionId({ title: "Question 2?", content: "" });
     expect(report.unaccounted).toEqual([`not ended: ${id}`]);
     expect(report.answered).toBe(4);
     expect(exitCodeOf(report)).toBe(1);

@@ -95,8 +95,8 @@ describe("recorded answers", () => {
     const path = join(folder, "evouna.json");
     await Bun.write(path, JSON.stringify(EVOUNA));
     const recorded = await readRecordedAnswers(path, ["b", "a"]);
-    expect(recorded.get(await questionId({ title: "Who sang it", content: "" }))).toEqual(["Ruiz", "Ana"]);
-    expect(recorded.get(await questionId({ title: "what is it", content: "" }))).toEqual(["A song."]);
+    expect(recorded.get(questionId({ title: "Who sang it", content: "" }))).toEqual(["Ruiz", "Ana"]);
+    expect(recorded.get(questionId({ title: "what is it", content: "" }))).toEqual(["A song."]);
     expect(JSON.stringify([...recorded])).not.toContain("A. Ruiz");
   });
 

@@ -46,7 +46,7 @@ export async function readRecordedAnswers(
       seen.add(system);
       return [answer];
     });
-    if (answers.length > 0) recorded.set(await questionId({ title: question, content: "" }), answers);
+    if (answers.length > 0) recorded.set(questionId({ title: question, content: "" }), answers);
   }
   const missing = systems.filter((system) => !seen.has(system));
   if (systems.length === 0 || missing.length > 0) {

@@ -25,8 +25,8 @@ export interface AnswerOptions {
   readonly recorded?: RecordedAnswers;
 }
 
-export async function answerOffline(question: ModelQuestion, options: AnswerOptions): Promise<OfflineAnswer> {
-  const recorded = options.recorded?.get(await questionId(question));
+export function answerOffline(question: ModelQuestion, options: AnswerOptions): OfflineAnswer {
+  const recorded = options.recorded?.get(questionId(question));
   if (recorded !== undefined && recorded.length > 0) {
     const text = recorded[Math.min(options.attempt, recorded.length) - 1] ?? "";
     return { text, source: "recorded" };

@@ -94,7 +94,7 @@ describe("what the offline model answers", () => {
   });
 
   test("repeats recorded answers, one for each attempt, the last one from then on", async () => {
-    const recorded = new Map([[await questionId({ title: "q", content: "" }), ["first", "second"]]]);
+    const recorded = new Map([[questionId({ title: "q", content: "" }), ["first", "second"]]]);
     const handle = offlineModel({ recorded });
     const texts = [];
     for (let attempt = 1; attempt <= 3; attempt++)

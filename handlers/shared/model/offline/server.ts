@@ -91,20 +91,20 @@ export function offlineModel(options: OfflineModelOptions = {}): (request: Reque
     const question = questionIn(messages as readonly Readonly<Record<string, unknown>>[]);
     if (question === undefined)
       return failure(400, "invalid_request_error", "there is no user message with a text");
-    const attempt = await attemptOf(request, question);
+    const attempt = attemptOf(request, question);
     try {
       const told = request.headers.get(REPLIES_HEADER);
       const reply = replyTo(plan, { title: question.title, attempt, ...(told === null ? {} : { told }) });
       if (reply.kind === "timeout") await pause(clock, LONGEST_HANG_MS, request.signal);
       const fault = faultResponse(reply, { retryAfterMs, draw: `${question.title}\u001f${attempt}` });
       if (fault !== undefined) return fault;
-      const pace = options.pace?.(await questionId(question), attempt);
+      const pace = options.pace?.(questionId(question), attempt);
       const usualMs = pace?.delayMs ?? latencyMs;
       await pause(clock, reply.kind === "slow" ? (reply.delayMs ?? slowMs) : usualMs, request.signal);
       const answer =
         reply.kind === "bad_answer"
           ? { text: badAnswer(question), source: "bad_answer" as const }
-          : await answerOffline(question, {
+          : answerOffline(question, {
               attempt,
               ...(options.recorded && { recorded: options.recorded }),
             });
@@ -114,10 +114,10 @@ export function offlineModel(options: OfflineModelOptions = {}): (request: Reque
     }
   }
 
-  async function attemptOf(request: Request, question: ModelQuestion): Promise<number> {
+  function attemptOf(request: Request, question: ModelQuestion): number {
     const told = Number(request.headers.get(ATTEMPT_HEADER) ?? NaN);
     if (Number.isSafeInteger(told) && told >= 1) return told;
-    const id = await questionId(question);
+    const id = questionId(question);
     const attempt = (calls.get(id) ?? 0) + 1;
     calls.delete(id);
     calls.set(id, attempt);
