@@ -55,24 +55,45 @@ export function emittersFor(outputs: Outputs): {
   readonly out: Emitters<Outputs>;
   readonly made: Emission[];
 } {
+  let OfOutputs = classes.get(outputs);
+  if (OfOutputs === undefined) classes.set(outputs, (OfOutputs = classFor(outputs)));
   const made: Emission[] = [];
-  const out: Record<string, (value: unknown, options?: EmitOptions) => Emission> = Object.create(null);
-  for (const [output, topic] of entriesOf(outputs)) {
-    out[output] = (value, options) => {
-      const afterMs = options?.after === undefined ? null : durationMs(options.after);
-      const emission = Object.freeze({ output, topic, value, afterMs, reason: options?.reason ?? "after" });
-      made.push(emission);
-      return emission;
-    };
-  }
-  return { out, made };
+  // Its getters are what the type says, one for each output.
+  return { out: new OfOutputs(made) as unknown as Emitters<Outputs>, made };
 }
 
-/** A handler's outputs never change: they are listed once. */
-const listed = new WeakMap<Outputs, readonly (readonly [string, AnyTopic])[]>();
+/** A handler's outputs never change: their constructors are written down once, and made for a run when they are asked for. */
+const classes = new WeakMap<Outputs, typeof RunEmitters>();
 
-function entriesOf(outputs: Outputs): readonly (readonly [string, AnyTopic])[] {
-  let entries = listed.get(outputs);
-  if (entries === undefined) listed.set(outputs, (entries = Object.entries(outputs)));
-  return entries;
+class RunEmitters {
+  readonly #made: Emission[];
+
+  constructor(made: Emission[]) {
+    this.#made = made;
+  }
+
+  static getter(output: string, topic: AnyTopic): (this: RunEmitters) => Emitter {
+    return function constructorOf(this: RunEmitters): Emitter {
+      const made = this.#made;
+      return (value, options) => {
+        const afterMs = options?.after === undefined ? null : durationMs(options.after);
+        const emission = Object.freeze({ output, topic, value, afterMs, reason: options?.reason ?? "after" });
+        made.push(emission);
+        return emission;
+      };
+    };
+  }
+}
+// An output may have any name, and no other name answers.
+Object.setPrototypeOf(RunEmitters.prototype, null);
+Reflect.deleteProperty(RunEmitters.prototype, "constructor");
+
+type Emitter = (value: unknown, options?: EmitOptions) => Emission;
+
+function classFor(outputs: Outputs): typeof RunEmitters {
+  class OfOutputs extends RunEmitters {}
+  Reflect.deleteProperty(OfOutputs.prototype, "constructor");
+  for (const [output, topic] of Object.entries(outputs))
+    Object.defineProperty(OfOutputs.prototype, output, { get: RunEmitters.getter(output, topic) });
+  return OfOutputs;
 }
