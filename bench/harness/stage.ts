@@ -51,6 +51,8 @@ export interface Stage {
   readonly versions: string;
   readonly quick: boolean;
   readonly pairs: number;
+  /** For what differs by a third and more from one window to the next, on the reference's side too. */
+  readonly morePairs: number;
   readonly reference: Reference;
   readonly say: (line: string) => void;
   newTopic(partitions: number): Promise<string>;
@@ -101,6 +103,7 @@ export async function openStage({ brokers, quick, say }: StageOptions): Promise<
     versions: `Bun ${Bun.version}, librdkafka ${found.version}, ${kafka === undefined ? `a broker at ${address}` : `Apache Kafka ${kafkaVersion()} on one node`}`,
     quick,
     pairs: quick ? QUICK_PAIRS : PAIRS,
+    morePairs: quick ? QUICK_PAIRS : 2 * PAIRS,
     reference,
     say,
     async newTopic(partitions) {

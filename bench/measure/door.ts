@@ -34,9 +34,6 @@ const lower = (name: string, reference: string): Benchmark => {
 
 type Kind = BareDoorWork["kind"];
 
-/** Times the usual number: a p99 of ten seconds differs by half from one window to the next, on the bare door too. */
-const MORE_PAIRS = 2;
-
 const BENCHMARKS: Readonly<Record<Kind, readonly [Benchmark, Benchmark]>> = {
   asks: [
     higher(
@@ -102,8 +99,10 @@ async function measure(stage: Stage, kind: Kind) {
     const whole = oneDoor(turns, "ours", (port) =>
       ourDoor(stage, { port, kind, url: databases.ours, redisUrl: front.url }),
     );
-    const count = stage.quick ? stage.pairs : stage.pairs * MORE_PAIRS;
-    const pairs = await interleave(count, { reference: () => bare.turn(), ours: () => whole.turn() });
+    const pairs = await interleave(stage.morePairs, {
+      reference: () => bare.turn(),
+      ours: () => whole.turn(),
+    });
     const lost =
       kind === "asks"
         ? (await missing(bus, { url: databases.reference, topic, sent: bare.sent() })) +

@@ -38,7 +38,7 @@ function compare(options: {
     const messages = Math.round(MESSAGES[bytes] * (stage.quick ? QUICK_SHARE : 1));
     const input = await stage.fillTopic({ messages, bytes, headers: 7 });
     const runtime = await runtimeHop(stage, order);
-    const pairs = await interleave(stage.pairs, {
+    const pairs = await interleave(stage.morePairs, {
       reference: () => measureHop(stage, input, BARE_LOOP),
       ours: () => measureHop(stage, input, runtime.hop),
     });
