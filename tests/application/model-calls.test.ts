@@ -92,14 +92,14 @@ describe("a model call", () => {
     const calls = callsFor(60_000);
     await calls.giveBack(call, await tokenOf(calls.begin(call)), "unasked");
     expect(await rowOf(call)).toMatchObject({ calls: 0 });
-    await calls.giveBack(call, await tokenOf(calls.begin(call)), "unknown");
+    await calls.giveBack(call, await tokenOf(calls.begin(call)), { usage: undefined });
     const token = await tokenOf(calls.begin(call));
     expect(await rowOf(call)).toMatchObject({ calls: 2 });
     // Another one's token gives nothing back.
-    await calls.giveBack(call, "other", "unknown");
+    await calls.giveBack(call, "other", { usage });
     expect(await calls.begin(call)).toMatchObject({ kind: "busy" });
     await calls.finish(call, token, answered);
-    await calls.giveBack(call, token, "unknown");
+    await calls.giveBack(call, token, { usage });
     expect(await calls.begin(call)).toMatchObject({ kind: "finished" });
   });
 
@@ -113,6 +113,23 @@ describe("a model call", () => {
 });
 
 describe("the cost", () => {
+  test("of a call counts what tries that brought nothing have used", async () => {
+    const call = newCall();
+    const calls = callsFor(60_000);
+    for (const spent of [{ usage }, "unasked", { usage: undefined }] as const)
+      await calls.giveBack(call, await tokenOf(calls.begin(call)), spent);
+    await calls.finish(call, await tokenOf(calls.begin(call)), answered);
+    expect(await rowOf(call)).toMatchObject({
+      calls: 3,
+      prompt_tokens: 2 * usage.prompt_tokens,
+      completion_tokens: 2 * usage.completion_tokens,
+    });
+    const once = newCall();
+    await calls.finish(once, await tokenOf(calls.begin(once)), answered);
+    const [twice, one] = [await rowOf(call), await rowOf(once)];
+    expect(Number(twice?.["price"])).toBeCloseTo(2 * Number(one?.["price"]), 10);
+  });
+
   test("of an accepted answer counts all that its round has used", async () => {
     const calls = callsFor(60_000);
     const call = newCall();

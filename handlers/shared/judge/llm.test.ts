@@ -69,7 +69,9 @@ describe("the LLM judge", () => {
     "null",
   ])("%s twice is bad output", async (reply) => {
     const { judge, asked } = replying(reply, reply, JSON.stringify(good));
-    expect(await judge.score(judged, NEVER).catch((thrown: unknown) => thrown)).toBeInstanceOf(BadOutput);
+    const thrown = await judge.score(judged, NEVER).catch((error: unknown) => error);
+    expect(thrown).toBeInstanceOf(BadOutput);
+    expect(thrown).toMatchObject({ usage: { prompt_tokens: 200, completion_tokens: 20 } });
     expect(asked).toHaveLength(2);
   });
 
@@ -78,6 +80,14 @@ describe("the LLM judge", () => {
     const judgement = await judge.score(judged, NEVER);
     expect(asked).toHaveLength(3);
     expect(judgement).toMatchObject({ score: 6, feedback: "first", calls: 3 });
+  });
+
+  test("is bad output with all that was used, when one of three cannot be used", async () => {
+    const { judge, asked } = replying(flat(6), flat(2), "no", "no again");
+    const thrown = await judge.score(judged, NEVER).catch((error: unknown) => error);
+    expect(thrown).toBeInstanceOf(BadOutput);
+    expect(thrown).toMatchObject({ usage: { prompt_tokens: 400, completion_tokens: 40 } });
+    expect(asked).toHaveLength(4);
   });
 
   test("takes the median of three when only the gate is near", async () => {

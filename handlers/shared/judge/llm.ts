@@ -6,7 +6,7 @@
  * Every word that the model reads is in rubric.json.
  */
 import type { Completions } from "../model/openai.ts";
-import { BadOutput, type Usage } from "../model/model.ts";
+import { BadOutput, ModelError, type Usage } from "../model/model.ts";
 import { fence, type ChatMessage } from "../model/prompt.ts";
 import type { Judge, Judged } from "./judge.ts";
 import { ACCURACY_GATE, DEFAULT_THRESHOLD, RUBRIC_DATA, gatePassed, rubricHash, totalOf } from "./rubric.ts";
@@ -43,7 +43,8 @@ export function llmJudge(
       const messages = judgePrompt(judged);
       const first = await oneVerdict(completions, messages, signal);
       const others = isNear(first.verdict, threshold)
-        ? await Promise.all(
+        ? await allOf(
+            first,
             Array.from({ length: median.calls - 1 }, () => oneVerdict(completions, messages, signal)),
           )
         : [];
@@ -95,9 +96,24 @@ async function oneVerdict(
   const second = await ask(completions, [...messages, reminder], signal);
   const again = readVerdict(second.answer);
   if ("problem" in again) {
-    throw new BadOutput(`the judge's reply could not be used, twice: ${again.problem}`);
+    throw new BadOutput(
+      `the judge's reply could not be used, twice: ${again.problem}`,
+      sumOf([first.usage, second.usage]),
+    );
   }
   return { verdict: again.verdict, usage: sumOf([first.usage, second.usage]), calls: 2 };
+}
+
+/** All replies; where one is bad output, that with what all of them have used. */
+async function allOf(first: Reply, asked: readonly Promise<Reply>[]): Promise<readonly Reply[]> {
+  const settled = await Promise.allSettled(asked);
+  const replies = settled.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  const failures = settled.flatMap((each) => (each.status === "rejected" ? [each.reason as unknown] : []));
+  const [failure] = failures;
+  if (failure === undefined) return replies;
+  if (!(failure instanceof BadOutput)) throw failure;
+  const lost = failures.flatMap((each) => (each instanceof ModelError ? (each.usage ?? []) : []));
+  throw new BadOutput(failure.message, sumOf([first.usage, ...replies.map(({ usage }) => usage), ...lost]));
 }
 
 function ask(completions: Completions, messages: readonly ChatMessage[], signal: AbortSignal) {

@@ -51,9 +51,12 @@ export interface Calls {
   begin(call: Call): Promise<Begun>;
   /** Writes the end of a call down. @returns what is written: somebody else's, where that was first. */
   finish(call: Call, token: string, finished: Finished): Promise<Finished>;
-  /** The call is over without an end. `unasked`: the provider did not take it, so it does not count. */
-  giveBack(call: Call, token: string, as: "unasked" | "unknown"): Promise<void>;
+  /** The call is over without an end. */
+  giveBack(call: Call, token: string, spent: Spent): Promise<void>;
 }
+
+/** What a call has cost that brought nothing. `unasked`: the provider did not take it, so it does not count. */
+export type Spent = "unasked" | { readonly usage: Usage | undefined };
 
 export interface PayOnceOptions<T> {
   readonly calls: Calls;
@@ -125,8 +128,9 @@ async function giveBack<T>(
   thrown: unknown,
 ): Promise<void> {
   const unasked = thrown instanceof RateLimited || thrown instanceof Unauthorized;
+  const spent = unasked ? "unasked" : { usage: thrown instanceof ModelError ? thrown.usage : undefined };
   // Without it the next one waits until the row's time is over, which is all that is lost.
-  await calls.giveBack(call, token, unasked ? "unasked" : "unknown").catch(() => undefined);
+  await calls.giveBack(call, token, spent).catch(() => undefined);
 }
 
 function resultIn<T>(finished: Finished, read: (given: Given) => T): T {

@@ -27,16 +27,28 @@ export function createModelCalls(database: Database, { leaseMs, prices }: ModelC
   return {
     begin: (call) => begin(database, call, leaseMs),
     finish: (call, token, finished) => finish(database, { call, token, finished, prices }),
-    giveBack: (call, token, as) =>
+    giveBack: (call, token, spent) =>
       database.run("giving a model call back", async (db) => {
         await db
           .update(modelCall)
           .set({
             calling_until: sql`'-infinity'`,
-            ...(as === "unasked" ? { calls: sql`${modelCall.calls} - 1` } : {}),
+            ...(spent === "unasked"
+              ? { calls: sql`${modelCall.calls} - 1` }
+              : withUsage(spent.usage ?? NOTHING_USED, prices)),
           })
           .where(and(unfinished(call), eq(modelCall.token, token)));
       }),
+  };
+}
+
+/** On top of what tries that brought nothing have used before. */
+function withUsage(usage: Usage, prices: Prices) {
+  const price = priceOf(usage, prices);
+  return {
+    prompt_tokens: sql`${modelCall.prompt_tokens} + ${usage.prompt_tokens}`,
+    completion_tokens: sql`${modelCall.completion_tokens} + ${usage.completion_tokens}`,
+    price: price === null ? modelCall.price : sql`coalesce(${modelCall.price}, 0) + ${price}`,
   };
 }
 
@@ -90,7 +102,6 @@ function finish(
   work: { readonly call: Call; readonly token: string; readonly finished: Finished; readonly prices: Prices },
 ): Promise<Finished> {
   const { call, finished, prices } = work;
-  const usage = finished.usage ?? NOTHING_USED;
   return database.run("writing a model call down", async (db) => {
     // Whoever is first: one that was taken for dead may still be the first to know.
     const written = await db
@@ -104,9 +115,7 @@ function finish(
               judgement: finished.judgement === undefined ? null : storableJson({ ...finished.judgement }),
               answered_by: storableText(finished.model),
             }),
-        prompt_tokens: usage.prompt_tokens,
-        completion_tokens: usage.completion_tokens,
-        price: finished.usage === undefined ? null : priceOf(usage, prices),
+        ...(finished.usage !== undefined && withUsage(finished.usage, prices)),
       })
       .where(unfinished(call))
       .returning({ round: modelCall.round });
