@@ -81,10 +81,7 @@ export async function explainAll(url: string, rows: number): Promise<readonly Ex
     const statements = new Map(caught.map((one) => [one.text, one]));
     const explained: Explained[] = [];
     for (const one of statements.values())
-      if (
-        /^\s*(?:select|insert|update|delete|with)\b/i.test(one.text) &&
-        !/pg_advisory|pg_notify/.test(one.text)
-      )
+      if (/^\s*(?:select|insert|update|delete|with)\b/i.test(one.text))
         explained.push(await explain(client, one));
     return explained;
   } finally {
