@@ -208,7 +208,7 @@ async function measure(
     second = member;
     void member.exited.then(async (code) => {
       if (code !== 3) return;
-      await Bun.sleep(SUPERVISOR_WAITS_MS);
+      await Bun.sleep(SUPERVISOR_WAITS_MS); // as a supervisor does: part of what is measured
       if (second === member) startSecond();
     });
   };
@@ -219,7 +219,7 @@ async function measure(
     await act();
     const actedMs = Date.now();
     await until(() => settled(actedMs) || Date.now() - actedMs > GIVE_UP_MS);
-    await Bun.sleep(TAIL_MS);
+    await Bun.sleep(TAIL_MS); // a gap may begin after all is settled: what comes then is watched too
     const unmoved = PARTITIONS.filter((partition) => before.has(partition) && first.owns.has(partition));
     const longest = (partitions: readonly number[]) =>
       Math.max(0, ...partitions.map((partition) => longestGap(seen.get(partition) ?? new Map(), fromMs)));
@@ -269,5 +269,5 @@ function longestGap(times: ReadonlyMap<number, number>, fromMs: number): number 
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await Bun.sleep(20);
+  while (!holds()) await Bun.sleep(20); // it is read off what members have said, and nobody says that it holds
 }

@@ -96,6 +96,7 @@ async function explain(client: postgres.Sql, { what, text, values }: Caught): Pr
     ...values,
   ] as string[]);
   await client.unsafe("rollback");
+  // EXPLAIN in JSON is one row of one column, which the driver has parsed and cannot have typed.
   const [{ Plan: plan, "Execution Time": ms } = { Plan: null, "Execution Time": NaN }] = (
     row as unknown as { "QUERY PLAN": { Plan: Plan; "Execution Time": number }[] }
   )["QUERY PLAN"];
@@ -128,6 +129,7 @@ function catchingDatabase(client: postgres.Sql, caught: Caught[]): Database {
       values: Values,
     ) => {
       caught.push({ what: named, text: statement.text, values: statement.bind(values) });
+      // As database.ts: whoever performs a statement knows its rows.
       return [...(await client.unsafe(statement.text, statement.bind(values)))] as unknown as Row[];
     },
     close: () => Promise.resolve(),

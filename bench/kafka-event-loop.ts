@@ -130,7 +130,7 @@ if (mock) {
   await step("the broker goes away and comes back", async () => {
     mock.brokerDown();
     const published = bus.publish([{ topic, key: null, value: VALUE, headers: [] }]);
-    await Bun.sleep(AWAY_MS);
+    await Bun.sleep(AWAY_MS); // how long it is away is the case itself
     mock.brokerUp();
     await published;
   });

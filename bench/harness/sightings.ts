@@ -28,7 +28,7 @@ export class Sightings {
     if (this.#hasAll(sent)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting = { sent, resolve };
-    await Promise.race([promise, Bun.sleep(LATE_MS)]);
+    await Promise.race([promise, Bun.sleep(LATE_MS)]); // what is lost never comes: a limit, no wait
   }
 
   /** Keys that one member alone has seen since then. */

@@ -121,7 +121,7 @@ async function highestRssMiB(pid: number, forMs: number): Promise<number> {
   while (performance.now() < endMs) {
     const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
     highest = Math.max(highest, Number(kilobytes) / 1_024);
-    await Bun.sleep(LOOK_EVERY_MS);
+    await Bun.sleep(LOOK_EVERY_MS); // the kernel tells nobody that a process has grown
   }
   return highest;
 }

@@ -58,13 +58,13 @@ async function measureRun(stage: Stage, databaseUrl: string, run: number) {
     await firstReady.promise;
     return await withChild(member("second", secondReady.resolve), async () => {
       await secondReady.promise;
-      await Bun.sleep(SETTLE_MS);
+      await Bun.sleep(SETTLE_MS); // what follows a join is no steady state
       const steadyMs = wallMs();
-      await Bun.sleep(windowMs);
+      await Bun.sleep(windowMs); // the steady window
       const disturbedMs = wallMs();
       await withChild(member("third", thirdReady.resolve), async (third) => {
         await thirdReady.promise;
-        await Bun.sleep(disturbedMs + windowMs * STAYS_SHARE - wallMs());
+        await Bun.sleep(disturbedMs + windowMs * STAYS_SHARE - wallMs()); // its stay in the disturbed window
         await third.stop();
       });
       await Bun.sleep(disturbedMs + windowMs - wallMs());
