@@ -1,11 +1,11 @@
 /**
- * Where a claim may begin: rows that were published leave dead entries at the front of the index, which each claim would
- * walk over again until vacuum comes, and vacuum does not come while anybody holds an old snapshot.
+ * Where a claim may begin: rows that were taken are locked, and once published leave dead entries at the front of the index, which each
+ * claim would walk over again until vacuum comes, and vacuum does not come while anybody holds an old snapshot.
  *
- * In: the topics, what a claim took. Out: a place in the order of due time and id before which nothing is expected. It is a guess and it forgets itself: after
- * a claim that failed or found little, and each `CLAIM_FROM_START_EVERY_MS`, a claim begins at the start. So a row that others put
- * back, or that somebody moved into the past, waits so much longer at most, and that only while there is a backlog.
- * Never here: SQL.
+ * In: the topics, what the last claim took. Out: a place in the order of due time and id before which nothing is expected. It is a guess
+ * and it forgets itself: after a claim that failed or found little, and each `CLAIM_FROM_START_EVERY_MS`, a claim begins at the start.
+ * So a row that others put back, or that somebody moved into the past, waits so much longer at most, and that only while there is a
+ * backlog. Never here: SQL.
  */
 import type { Clock } from "../ground/clock.ts";
 
@@ -17,8 +17,8 @@ export interface Floor {
 
 export interface ClaimFloor {
   at(topics: readonly string[]): Floor;
-  /** A claim of these topics has committed; `rows` in the order of the claim, each topic's in order. */
-  claimed(
+  /** A claim of these topics holds these rows: in the order of the claim, each topic's in order. */
+  took(
     topics: readonly string[],
     taken: { readonly rows: readonly (Floor & { readonly topic: string })[]; readonly limit: number },
   ): void;
@@ -45,12 +45,12 @@ export function claimFloor(clock: Clock): ClaimFloor {
       if (floor === START) startedMs = nowMs;
       return floor;
     },
-    claimed(topics, { rows, limit }) {
-      const [first] = rows;
-      // Of several topics the first one's row need not be the oldest that is left: they share a batch evenly.
-      const alone = first !== undefined && rows.every(({ topic }) => topic === first.topic);
+    took(topics, { rows, limit }) {
+      const last = rows.at(-1);
+      // Of several topics the last one's row need not be older than all that is left: they share a batch evenly.
+      const alone = last !== undefined && rows.every(({ topic }) => topic === last.topic);
       of = nameOf(topics);
-      floor = alone && rows.length >= limit ? first : START;
+      floor = alone && rows.length >= limit ? { due_at: last.due_at, id: last.id } : START;
     },
     forget,
   };

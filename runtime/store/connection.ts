@@ -7,6 +7,7 @@
 import postgres from "postgres";
 import { systemClock, type Clock } from "../ground/clock.ts";
 import { CauceError } from "../ground/errors.ts";
+import { oneAtATime } from "../ground/one-at-a-time.ts";
 import { within } from "./deadline.ts";
 import { databaseFailure, endsSession } from "./failure.ts";
 import { STORE_LIMITS } from "./limits.ts";
@@ -52,7 +53,7 @@ export function connections(options: ConnectionsOptions): Connections {
   let connected = false;
   let closed = false;
   let client = open();
-  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = oneAtATime();
 
   function open(): postgres.Sql {
     const opened = openClient(options, () => {
@@ -126,9 +127,7 @@ export function connections(options: ConnectionsOptions): Connections {
     run,
     transaction(begin, work) {
       if (max !== 1) throw new CauceError("defect", "a transaction needs a connection of its own (max: 1)");
-      const mine = turn.then(() => transact(begin, work));
-      turn = mine.catch(() => undefined);
-      return mine;
+      return inTurn(() => transact(begin, work));
     },
     reset,
     async close() {
@@ -137,6 +136,14 @@ export function connections(options: ConnectionsOptions): Connections {
     },
   };
 }
+
+/** As the client has it, but for the engine's own hex: two thirds of a microsecond less for each claimed row. */
+const BYTEA = {
+  to: 17,
+  from: [17],
+  serialize: (bytes: Uint8Array) => `\\x${bytes.toHex()}`,
+  parse: (text: string) => Uint8Array.fromHex(text.slice(2)),
+};
 
 /** What is still running when the connections are closed may end within this. */
 const CLOSE_WITHIN_S = 2;
@@ -151,6 +158,7 @@ function openClient(options: ConnectionsOptions, onEnded: () => void): postgres.
       // The client's own lifetime limit would cut a transaction that is waiting for Kafka.
       ...(options.max === 1 ? { max_lifetime: null } : {}),
       fetch_types: false,
+      types: { bytea: BYTEA },
       backoff: (tries) => Math.min(0.05 * 2 ** tries, 1),
       connection: { application_name: options.name },
       onnotice: () => undefined,

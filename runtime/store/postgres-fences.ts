@@ -54,7 +54,7 @@ export function postgresFences({ run, app, statements, limits, onRaised }: Postg
       await run(statements.passFence, [fence, turn, limits.releasedPerFence]);
     },
     async keys(handler, most) {
-      const rows = await run<{ key: Buffer }>(statements.fencedKeys, [app, handler, most + 1]);
+      const rows = await run<{ key: Uint8Array }>(statements.fencedKeys, [app, handler, most + 1]);
       return rows.length > most ? null : rows.map(({ key }) => key);
     },
     onRaised,

@@ -25,8 +25,8 @@ export interface ClaimedRow {
   readonly message_id: string;
   readonly delivery: number;
   readonly topic: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
   readonly header_names: string;
   readonly header_values: string;
   readonly attempts: number;
