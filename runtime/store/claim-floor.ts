@@ -9,9 +9,9 @@
  */
 import type { Clock } from "../ground/clock.ts";
 
-/** A place in the claim's index; the due time as Postgres writes it. Thousands may be due at one instant: the id tells them apart. */
+/** A place in the claim's index; the due time in seconds since 1970. Thousands may be due at one instant: the id tells them apart. */
 export interface Floor {
-  readonly due_at: string;
+  readonly due_s: number;
   readonly id: string;
 }
 
@@ -29,7 +29,7 @@ export interface ClaimFloor {
  * each: 0.86 of the clean rate with the floor, 0.34 when always from the start. */
 export const CLAIM_FROM_START_EVERY_MS = 1_000;
 /** Before every row. */
-export const START: Floor = Object.freeze({ due_at: "-infinity", id: "0" });
+export const START: Floor = Object.freeze({ due_s: -Infinity, id: "0" });
 
 export function claimFloor(clock: Clock): ClaimFloor {
   let of = "";
@@ -50,7 +50,7 @@ export function claimFloor(clock: Clock): ClaimFloor {
       // Of several topics the last one's row need not be older than all that is left: they share a batch evenly.
       const alone = last !== undefined && rows.every(({ topic }) => topic === last.topic);
       of = nameOf(topics);
-      floor = alone && rows.length >= limit ? { due_at: last.due_at, id: last.id } : START;
+      floor = alone && rows.length >= limit ? { due_s: last.due_s, id: last.id } : START;
     },
     forget,
   };

@@ -36,10 +36,13 @@ export interface Connections {
   /** Runs one statement. Without parameters the text may hold several, and the rows of the last come back. */
   readonly run: Run;
   /**
-   * One transaction, on a `max: 1` connection, one at a time. `begin` opens it. When the connection is lost meanwhile,
-   * every further statement is refused: none ever runs outside the transaction it was meant for.
+   * One transaction, on a `max: 1` connection, one at a time. `begin` opens it, and its rows go to `work`. When the connection is lost
+   * meanwhile, every further statement is refused: none ever runs outside the transaction it was meant for.
    */
-  transaction<Result>(begin: string, work: (run: Run) => Promise<Result>): Promise<Result>;
+  transaction<Result, Row = unknown>(
+    begin: string,
+    work: (run: Run, begun: readonly Row[]) => Promise<Result>,
+  ): Promise<Result>;
   /** Cuts all connections; the next statement opens new ones. */
   reset(): void;
   close(): Promise<void>;
@@ -97,8 +100,11 @@ export function connections(options: ConnectionsOptions): Connections {
     }
   };
 
-  async function transact<Result>(begin: string, work: (run: Run) => Promise<Result>): Promise<Result> {
-    await run(begin).catch(async (error: unknown) => {
+  async function transact<Result, Row>(
+    begin: string,
+    work: (run: Run, begun: readonly Row[]) => Promise<Result>,
+  ): Promise<Result> {
+    const begun = await run<Row>(begin).catch(async (error: unknown) => {
       // It may have opened the transaction and failed at a setting.
       if (connected) await run("ROLLBACK").catch(reset);
       throw error;
@@ -110,7 +116,7 @@ export function connections(options: ConnectionsOptions): Connections {
     const inside: Run = (text, parameters) =>
       same() ? run(text, parameters) : Promise.reject(away("the connection was lost inside a transaction"));
     try {
-      const result = await work(inside);
+      const result = await work(inside, begun);
       await inside("COMMIT");
       return result;
     } catch (error) {
@@ -180,7 +186,12 @@ async function rowsOf<Row>(
   text: string,
   parameters: readonly Parameter[],
 ): Promise<readonly Row[]> {
-  if (parameters.length === 0) return client.unsafe<Row[]>(text);
+  if (parameters.length === 0) {
+    // Of several statements with rows the client gives a list of lists.
+    const rows: readonly (Row | readonly Row[])[] = await client.unsafe<Row[]>(text);
+    const last = rows.at(-1);
+    return Array.isArray(last) ? last : (rows as readonly Row[]);
+  }
   return client.unsafe<Row[]>(text, [...parameters], { prepare: client.options.prepare });
 }
 

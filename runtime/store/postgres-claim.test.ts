@@ -22,8 +22,7 @@ const rowOf = (n: number): ClaimedRow => ({
   fence: null,
   turn: null,
   version: null,
-  late_ms: 0,
-  due_at: `due ${n}`,
+  due_s: n,
   by_hand_born_at_ms: null,
 });
 
@@ -39,7 +38,10 @@ function table() {
     await promise;
     return [rowOf(next++), rowOf(next++)];
   };
-  const connection = { transaction: <R>(_: string, work: (inside: Run) => Promise<R>) => work(run as Run) };
+  const connection = {
+    transaction: <Result, Row>(_: string, work: (inside: Run, begun: readonly Row[]) => Promise<Result>) =>
+      work(run as Run, []),
+  };
   const claim = postgresClaim({
     connections: [connection, connection],
     app: "app",

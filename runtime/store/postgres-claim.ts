@@ -41,6 +41,11 @@ export function postgresClaim({ connections, ...options }: PostgresClaimOptions)
   };
 }
 
+/** The row of sql/begin-claim.sql. */
+interface BegunClaim {
+  readonly now_s: number;
+}
+
 type Reader = ReturnType<typeof readerOf>;
 
 /**
@@ -53,7 +58,7 @@ function readerOf({ app, statements, clock }: Pick<PostgresClaimOptions, "app" |
 
   async function readFrom(run: Run, from: Floor, { topics, versions, limit }: ClaimOptions) {
     const [names, highest] = topicColumns(topics, versions);
-    const rows = await run<ClaimedRow>(statements.claim, [app, names, limit, from.due_at, highest, from.id]);
+    const rows = await run<ClaimedRow>(statements.claim, [app, names, limit, from.due_s, highest, from.id]);
     floor.took(topics, { rows, limit });
     return rows;
   }
@@ -79,10 +84,12 @@ interface ClaimOn extends Omit<PostgresClaimOptions, "connections" | "app"> {
 }
 
 function claimOn({ connection, reader, statements, clock, publishDeadlineMs }: ClaimOn) {
-  async function take(run: Run, options: ClaimOptions): Promise<number> {
+  async function take(run: Run, begunMs: number, options: ClaimOptions): Promise<number> {
+    const sinceMs = clock.monotonicMs();
     const rows = await reader.read(run, options);
     if (rows.length === 0) return 0;
-    const publishing = options.publish(rows.map(dueMessage));
+    const nowMs = begunMs + clock.monotonicMs() - sinceMs;
+    const publishing = options.publish(rows.map((row) => dueMessage(row, nowMs)));
     const published = within(publishing, publishDeadline(publishDeadlineMs, clock));
     // What is checked already can only be published or wait: deleted while the broker acknowledges, put back where it does not.
     const checked = rows.filter((row) => !isByHand(row));
@@ -105,7 +112,9 @@ function claimOn({ connection, reader, statements, clock, publishDeadlineMs }: C
 
   return async function claim(options: ClaimOptions): Promise<number> {
     try {
-      return await connection.transaction(statements.beginClaim, (run) => take(run, options));
+      return await connection.transaction(statements.beginClaim, (run, [begun]: readonly BegunClaim[]) =>
+        take(run, (begun?.now_s ?? NaN) * 1_000, options),
+      );
     } catch (error) {
       reader.putBack();
       throw error;

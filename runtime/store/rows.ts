@@ -34,13 +34,13 @@ export interface ClaimedRow {
   readonly fence: string | null;
   readonly turn: string | null;
   readonly version: number | null;
-  readonly late_ms: number;
-  readonly due_at: string;
+  readonly due_s: number;
   /** Null for what the runtime wrote. */
   readonly by_hand_born_at_ms: number | null;
 }
 
-export function dueMessage(row: ClaimedRow): DueMessage {
+/** @param nowMs What the database's clock says, in ms since 1970. */
+export function dueMessage(row: ClaimedRow, nowMs: number): DueMessage {
   return {
     row: BigInt(row.id),
     handler: row.handler,
@@ -54,7 +54,7 @@ export function dueMessage(row: ClaimedRow): DueMessage {
     },
     attempts: row.attempts,
     deferrals: row.deferrals,
-    lateMs: Math.max(0, row.late_ms),
+    lateMs: Math.max(0, nowMs - row.due_s * 1_000),
     ...(row.fence !== null && { place: { fence: row.fence, turn: Number(row.turn) } }),
     ...(row.by_hand_born_at_ms !== null && {
       byHand: { bornAtMs: row.by_hand_born_at_ms, version: row.version },

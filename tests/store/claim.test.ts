@@ -195,7 +195,7 @@ describe("with statistics that lie and costs that tempt, the plan still walks th
     idleInTransactionMs: 60_000,
     statementTimeoutMs: 15_000,
   });
-  const parameters = ["plan", "{t,u,absent}", "500", START.due_at, "{1,1,1}", START.id];
+  const parameters = ["plan", "{t,u,absent}", "500", String(START.due_s), "{1,1,1}", START.id];
 
   async function planOf(statement: string, values: readonly string[], begin: string): Promise<Node[]> {
     const own = postgres(url, { max: 1, onnotice: () => undefined });
@@ -246,8 +246,8 @@ describe("with statistics that lie and costs that tempt, the plan still walks th
       DELETE FROM cauce.scheduled WHERE id IN (
         SELECT id FROM cauce.scheduled WHERE app = 'plan' ORDER BY due_at, id LIMIT 30000)`;
       await sql`VACUUM cauce.scheduled`; // in vain: the snapshot may still see them
-      const [first] = await sql<{ due_at: string; id: string }[]>`
-      SELECT due_at::text, id FROM cauce.scheduled WHERE app = 'plan' ORDER BY scheduled.due_at, scheduled.id LIMIT 1`;
+      const [first] = await sql<{ due_s: number; id: string }[]>`
+      SELECT date_part('epoch', due_at) AS due_s, id FROM cauce.scheduled WHERE app = 'plan' ORDER BY scheduled.due_at, scheduled.id LIMIT 1`;
       const fromStart = await runClaim(START);
       const fromFloor = await runClaim(first ?? START);
       await snapshot.unsafe("ROLLBACK");
@@ -262,14 +262,14 @@ describe("with statistics that lie and costs that tempt, the plan still walks th
   );
 
   /** Runs the claim, takes it back, and tells what it touched. */
-  async function runClaim(floor: { readonly due_at: string; readonly id: string }) {
+  async function runClaim(floor: { readonly due_s: number; readonly id: string }) {
     const own = postgres(url, { max: 1, onnotice: () => undefined });
     try {
       await own.unsafe(statements.beginClaim);
       const [app = "", topics = "", limit = "", , versions = ""] = parameters;
       const rows = await own.unsafe<{ "QUERY PLAN": readonly { readonly Plan: Node }[] }[]>(
         `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${statements.claim}`,
-        [app, topics, limit, floor.due_at, versions, floor.id],
+        [app, topics, limit, floor.due_s, versions, floor.id],
       );
       await own.unsafe("ROLLBACK");
       const plan = rows[0]?.["QUERY PLAN"][0]?.Plan ?? { "Node Type": "none" };

@@ -92,7 +92,11 @@ test("a fence whose next message is parked sends nothing around it, however long
   expect(await claimAll(store, ["t"])).toEqual([]);
   await editByHand(sql, app, "a", "right");
   const [a] = await claimAll(store, ["t"]);
-  expect([a?.messageId, a?.place?.turn, new TextDecoder().decode(a?.record.value ?? undefined)]).toEqual(["a", 1, "right"]);
+  expect([a?.messageId, a?.place?.turn, new TextDecoder().decode(a?.record.value ?? undefined)]).toEqual([
+    "a",
+    1,
+    "right",
+  ]);
   await store.close();
 });
 

@@ -10,3 +10,5 @@ SET LOCAL idle_in_transaction_session_timeout = {idle_in_transaction_ms};
 -- What it deletes was published, not cancelled: triggers look at this.
 SET LOCAL cauce.writer = 'runtime';
 SET LOCAL statement_timeout = {statement_timeout_ms};
+-- By this clock rows are late.
+SELECT date_part('epoch', clock_timestamp()) AS now_s;
