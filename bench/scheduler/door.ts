@@ -57,7 +57,7 @@ async function main({
 }: DoorWork): Promise<void> {
   process.stdin.on("end", () => process.exit(1)).resume();
   const late: number[] = [];
-  const seen = new Set<number>();
+  const seen = new Set<string>();
   const marksMs: number[] = [];
   const cpu = process.cpuUsage();
   const decoder = new TextDecoder();
@@ -66,7 +66,7 @@ async function main({
     for (const value of values) {
       const { dueMs, n } = JSON.parse(decoder.decode(value ?? undefined)) as { dueMs: number; n: number };
       late.push(nowMs - dueMs);
-      seen.add(n);
+      seen.add(`${dueMs}/${n}`);
     }
     while (seen.size >= (marks[marksMs.length] ?? Infinity)) marksMs.push(nowMs);
     if (seen.size >= rows) finish(nowMs);
