@@ -16,6 +16,7 @@ import {
 } from "./config/settings.ts";
 import { createClient } from "./engine/client.ts";
 import { startConsumer, type Consumer } from "./engine/consumer.ts";
+import { Neighbours } from "./engine/neighbours.ts";
 import { namesFor } from "./engine/names.ts";
 import { persist } from "./engine/persist.ts";
 import { systemClock } from "./ground/clock.ts";
@@ -174,6 +175,7 @@ export async function start(options: StartOptions): Promise<Running> {
       closers.push(() => Promise.resolve(watching.stop()));
     }
     const detour = room === null ? undefined : () => !room.hasRoom();
+    const neighbours = new Neighbours(clock);
     for (const handler of selection.handlers) {
       const observed = observe(handler, started, telemetry);
       consumers.push(
@@ -186,6 +188,7 @@ export async function start(options: StartOptions): Promise<Running> {
           clock,
           random,
           log,
+          neighbours,
           ...(detour && { detour }),
           ...(options.watch && { watch: options.watch }),
           ...observed,

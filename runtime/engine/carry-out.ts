@@ -31,10 +31,11 @@ export class CarryOut {
 
   constructor(options: WorkOptions) {
     this.#options = options;
-    const { names, bus, fence, detour, handler, committer } = options;
+    const { names, bus, fence, detour, handler, committer, neighbours } = options;
+    const store = neighbours?.over(handler.name, options.store) ?? options.store;
     const settling = {
       bus,
-      store: fence === null ? options.store : fence.over(options.store),
+      store: fence === null ? store : fence.over(store),
       deadLetterTopic: names.deadLetterTopic,
       handlerName: handler.name,
       ...(detour && { detour }),

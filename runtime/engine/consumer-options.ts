@@ -4,12 +4,15 @@
 import type { Bus, TopicPartition } from "../bus/bus.ts";
 import type { Store } from "../store/store.ts";
 import type { Watch } from "../watchdog/watch.ts";
+import type { Neighbours } from "./neighbours.ts";
 import type { Settled } from "./outcome.ts";
 import type { Processed, Processing } from "./process.ts";
 
 export interface ConsumerOptions extends Omit<Processing, "deadlines"> {
   readonly bus: Bus;
   readonly store: Pick<Store, "schedule" | "bury" | "fences" | "turns" | "onResume">;
+  /** The handlers of this process. Default: it is alone. */
+  readonly neighbours?: Neighbours;
   /** Told what runs, and asked what may run. */
   readonly watch?: Watch;
   /** See `Settling.detour`. */

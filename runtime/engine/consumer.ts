@@ -195,7 +195,7 @@ export class Consumer {
   }
 
   async #takeAll(subscription: Subscription): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, handler, neighbours } = this.#options;
     let turnMs = clock.monotonicMs();
     while (!this.#stop.signal.aborted) {
       const { room } = this.#intake;
@@ -205,6 +205,7 @@ export class Consumer {
       }
       const records = await subscription.take(Math.min(room, LIMITS.takeRecords));
       if (records.length === 0) return;
+      neighbours?.took(handler.name);
       const { assignments } = this.#partitions;
       for (let at = 0; at < records.length; at++) {
         const record = records[at];

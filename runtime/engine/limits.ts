@@ -70,6 +70,8 @@ export const LIMITS = {
     longestPauseMs: 86_400_000,
     budgets: 10_000,
   },
+  /** A handler that took records within this time has work, and others of its process whose messages fail give way to it. */
+  neighbourMs: 1_000,
   /** Fenced keys of a handler that are remembered; with more, each of its messages asks the store. */
   fencedKeys: 100_000,
   /** The first and the longest pause before a handler that lacks something is run again. */

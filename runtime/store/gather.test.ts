@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { heldClock } from "../../tests/store/held-clock.ts";
 import { CauceError } from "../ground/errors.ts";
 import { gatherInserts } from "./gather.ts";
 import type { ScheduledMessage } from "./message.ts";
@@ -16,6 +17,9 @@ const row = (messageId: string): ScheduledMessage => ({
   delayMs: 0,
   bornAtMs: 0,
 });
+
+const clock = heldClock();
+const plain = { atOnce: 1, rows: 100, restShare: 0, clock };
 
 /** Inserts that end when told, over a set of keys. */
 function held(refused = "") {
@@ -41,7 +45,7 @@ function held(refused = "") {
 
 test("calls that come while one is under way go together, and each hears of its own new rows", async () => {
   const { insert, batches, open } = held();
-  const schedule = gatherInserts({ insert, atOnce: 1, rows: 100 });
+  const schedule = gatherInserts({ ...plain, insert });
   const counts = Promise.all([
     schedule([row("a")]),
     schedule([row("b"), row("c")]),
@@ -55,7 +59,7 @@ test("calls that come while one is under way go together, and each hears of its 
 
 test("a gathered insert stops growing at its bound, and a larger call goes alone", async () => {
   const { insert, batches, open } = held();
-  const schedule = gatherInserts({ insert, atOnce: 1, rows: 2 });
+  const schedule = gatherInserts({ ...plain, insert, rows: 2 });
   const counts = Promise.all(
     [["a"], ["b"], ["c"], ["d", "e", "f"], ["g"]].map((ids) => schedule(ids.map(row))),
   );
@@ -66,8 +70,34 @@ test("a gathered insert stops growing at its bound, and a larger call goes alone
 
 test("a row that Postgres refuses fails its own caller alone", async () => {
   const { insert, open } = held("bad");
-  const schedule = gatherInserts({ insert, atOnce: 1, rows: 100 });
+  const schedule = gatherInserts({ ...plain, insert });
   const results = Promise.allSettled([schedule([row("a")]), schedule([row("bad")]), schedule([row("b")])]);
   await open();
   expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+});
+
+test("after an insert that gives way the next one waits, a share of the time that it took", async () => {
+  const inserts: { readonly ids: readonly string[]; readonly end: () => void }[] = [];
+  const insert = async (batch: readonly ScheduledMessage[]) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    inserts.push({ ids: batch.map(({ messageId }) => messageId), end: resolve });
+    await promise;
+    return new Set(batch.keys());
+  };
+  const schedule = gatherInserts({ ...plain, restShare: 0.5, insert });
+  const counts = [schedule([row("a")], true), schedule([row("b")]), schedule([row("c")])];
+  await clock.pass(100);
+  inserts[0]?.end();
+  await clock.pass(49);
+  // Whoever gave way has its answer meanwhile.
+  expect(await counts[0]).toBe(1);
+  expect(inserts.length).toBe(1);
+  await clock.pass(1);
+  expect(inserts.map(({ ids }) => ids)).toEqual([["a"], ["b", "c"]]);
+  inserts[1]?.end();
+  const after = schedule([row("d")]);
+  await clock.pass(0);
+  expect(inserts.at(-1)?.ids).toEqual(["d"]);
+  inserts[2]?.end();
+  expect(await Promise.all([...counts, after])).toEqual([1, 1, 1, 1]);
 });

@@ -11,6 +11,8 @@ export const STORE_LIMITS: StoreLimits = Object.freeze({
    */
   insertsAtOnce: 1,
   insertRows: 250,
+  /** How long an insert that gives way is followed by none, as a share of the time that it took (`bun run bench schedule-storm-p99`). */
+  insertRestShare: 0.5,
   /**
    * Claims under way at a time: while some are acknowledged, others are read. Each has a connection of its own. Two waited more than
    * they worked (`bun run bench schedule-drain`).
@@ -58,6 +60,7 @@ export type StoreLimits = Readonly<
     | "insertsAtOnce"
     | "claimsAtOnce"
     | "insertRows"
+    | "insertRestShare"
     | "poolSize"
     | "statementTimeoutMs"
     | "connectTimeoutMs"

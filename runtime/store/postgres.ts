@@ -118,6 +118,8 @@ function storeOn({
   const schedule = gatherInserts({
     atOnce: limits.insertsAtOnce,
     rows: limits.insertRows,
+    restShare: limits.insertRestShare,
+    clock,
     async insert(batch) {
       const [row] = await pool.run<{ added: string | null }>(statements.insert, [
         app,
@@ -135,8 +137,8 @@ function storeOn({
     },
     fences,
     turns: postgresTurns({ run: pool.run, app, statements }),
-    async schedule(messages) {
-      return messages.length === 0 ? 0 : await schedule(messages);
+    async schedule(messages, { giveWay = false } = {}) {
+      return messages.length === 0 ? 0 : await schedule(messages, giveWay);
     },
     async bury(letters) {
       const batch = distinct(letters);

@@ -51,9 +51,10 @@ export interface Store {
   /**
    * Writes rows in one transaction and wakes the scheduler where one is due earlier than known.
    * A key that was ever written before (live, published or cancelled) is ignored: repeats are harmless.
+   * With `giveWay` the store rests a while after it before it writes more: others need the processors too. Default: it does not.
    * @returns how many rows are new. Rejects with `CauceError`: `unavailable` when waiting can help, else `database`.
    */
-  schedule(messages: readonly ScheduledMessage[]): Promise<number>;
+  schedule(messages: readonly ScheduledMessage[], options?: { readonly giveWay?: boolean }): Promise<number>;
   /** Writes dead letters; a repeat of (handler, message id, delivery) is ignored. Errors as `schedule`. */
   bury(letters: readonly DeadLetter[]): Promise<number>;
   /**

@@ -25,16 +25,22 @@ export const doubled = topic("doubled", { schema: Numbered, key: (value) => valu
 export class RecordingStore {
   readonly scheduled: ScheduledMessage[] = [];
   readonly buried: DeadLetter[] = [];
+  /** Of each call that wrote rows: did it give way? */
+  readonly gaveWay: boolean[] = [];
   readonly #others = createMemoryStore({ clock: systemClock });
   readonly fences = this.#others.fences;
   readonly turns = this.#others.turns;
   fail: (() => CauceError | null) | null = null;
 
-  async schedule(messages: readonly ScheduledMessage[]): Promise<number> {
+  async schedule(
+    messages: readonly ScheduledMessage[],
+    { giveWay = false }: { readonly giveWay?: boolean } = {},
+  ): Promise<number> {
     await Promise.resolve();
     const failure = this.fail?.();
     if (failure) throw failure;
     this.scheduled.push(...messages);
+    this.gaveWay.push(giveWay);
     return messages.length;
   }
 

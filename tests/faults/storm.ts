@@ -12,6 +12,7 @@ import { createKafkaBus } from "../../runtime/bus/kafka.ts";
 import { recordOf } from "../../runtime/engine/emit.ts";
 import { startConsumer, type Consumer } from "../../runtime/engine/consumer.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
+import { Neighbours } from "../../runtime/engine/neighbours.ts";
 import { silentLog } from "../../runtime/ground/log.ts";
 import { openLibrary } from "../../runtime/kafka/index.ts";
 import { scheduledTopics, topicPlans } from "../../runtime/main/topic-plans.ts";
@@ -86,11 +87,11 @@ export async function runStorm(options: StormOptions): Promise<StormSeen> {
     turns: store.turns,
     bury: store.bury.bind(store),
     onResume: store.onResume.bind(store),
-    schedule: async (rows: Parameters<typeof store.schedule>[0]) => {
+    schedule: async (...[rows, options]: Parameters<typeof store.schedule>) => {
       largestInsert = Math.max(largestInsert, rows.length);
       for (const { deferrals, delayMs } of rows) if (deferrals === 1) firstDelaysMs.push(delayMs);
       scheduled += rows.length;
-      return store.schedule(rows);
+      return store.schedule(rows, options);
     },
   };
   const bus = await createKafkaBus({ library: openLibrary(library), brokers, clientId: app });
@@ -99,8 +100,17 @@ export async function runStorm(options: StormOptions): Promise<StormSeen> {
   const topics = scheduledTopics(app, handlers);
   const publish: typeof bus.publish = (records) => bus.publish(records);
   const scheduler = startScheduler({ store, publish, topics: [...topics.keys()], declared: { app, topics } });
+  const neighbours = new Neighbours(systemClock);
   const start = async (one: (typeof handlers)[number]) => {
-    const common = { deps: {}, bus, store: watched, clock: systemClock, random: Math.random, log: silentLog };
+    const common = {
+      deps: {},
+      bus,
+      store: watched,
+      clock: systemClock,
+      random: Math.random,
+      log: silentLog,
+      neighbours,
+    };
     consumers.push(await startConsumer({ handler: one, names: namesFor(app, one), ...common }));
   };
   let sender: ReturnType<typeof startSender> | null = null;
