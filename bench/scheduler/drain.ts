@@ -37,7 +37,7 @@ export const drain: Measurement = {
   async measure(stage) {
     const topic = await stage.newTopic(PARTITIONS);
     const pairs: Pair[] = [];
-    for (let pair = 0; pair < stage.pairs; pair++) {
+    for (let pair = 0; pair < stage.morePairs; pair++) {
       const c = await produceRate(stage);
       // Whoever comes second meets a warmer machine: in turns.
       const oursFirst = pair % 2 === 1;

@@ -39,9 +39,9 @@ export interface Connections {
    * One transaction, on a `max: 1` connection, one at a time. `begin` opens it, and its rows go to `work`. When the connection is lost
    * meanwhile, every further statement is refused: none ever runs outside the transaction it was meant for.
    */
-  transaction<Result, Row = unknown>(
+  transaction<Result>(
     begin: string,
-    work: (run: Run, begun: readonly Row[]) => Promise<Result>,
+    work: (run: Run, begun: readonly unknown[]) => Promise<Result>,
   ): Promise<Result>;
   /** Cuts all connections; the next statement opens new ones. */
   reset(): void;
@@ -100,11 +100,11 @@ export function connections(options: ConnectionsOptions): Connections {
     }
   };
 
-  async function transact<Result, Row>(
+  async function transact<Result>(
     begin: string,
-    work: (run: Run, begun: readonly Row[]) => Promise<Result>,
+    work: (run: Run, begun: readonly unknown[]) => Promise<Result>,
   ): Promise<Result> {
-    const begun = await run<Row>(begin).catch(async (error: unknown) => {
+    const begun = await run<unknown>(begin).catch(async (error: unknown) => {
       // It may have opened the transaction and failed at a setting.
       if (connected) await run("ROLLBACK").catch(reset);
       throw error;

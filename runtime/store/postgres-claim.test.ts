@@ -39,8 +39,8 @@ function table() {
     return [rowOf(next++), rowOf(next++)];
   };
   const connection = {
-    transaction: <Result, Row>(_: string, work: (inside: Run, begun: readonly Row[]) => Promise<Result>) =>
-      work(run as Run, []),
+    transaction: <Result>(_: string, work: (inside: Run, begun: readonly unknown[]) => Promise<Result>) =>
+      work(run as Run, [{ now_s: 0 }]),
   };
   const claim = postgresClaim({
     connections: [connection, connection],

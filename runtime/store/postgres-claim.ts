@@ -112,8 +112,8 @@ function claimOn({ connection, reader, statements, clock, publishDeadlineMs }: C
 
   return async function claim(options: ClaimOptions): Promise<number> {
     try {
-      return await connection.transaction(statements.beginClaim, (run, [begun]: readonly BegunClaim[]) =>
-        take(run, (begun?.now_s ?? NaN) * 1_000, options),
+      return await connection.transaction(statements.beginClaim, (run, [begun]) =>
+        take(run, (begun as BegunClaim).now_s * 1_000, options),
       );
     } catch (error) {
       reader.putBack();

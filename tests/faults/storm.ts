@@ -87,11 +87,11 @@ export async function runStorm(options: StormOptions): Promise<StormSeen> {
     turns: store.turns,
     bury: store.bury.bind(store),
     onResume: store.onResume.bind(store),
-    schedule: async (...[rows, options]: Parameters<typeof store.schedule>) => {
+    schedule: async (...[rows, manner]: Parameters<typeof store.schedule>) => {
       largestInsert = Math.max(largestInsert, rows.length);
       for (const { deferrals, delayMs } of rows) if (deferrals === 1) firstDelaysMs.push(delayMs);
       scheduled += rows.length;
-      return store.schedule(rows, options);
+      return store.schedule(rows, manner);
     },
   };
   const bus = await createKafkaBus({ library: openLibrary(library), brokers, clientId: app });
