@@ -34,8 +34,12 @@ export class Table {
   /** Rows that are due in a day or later. */
   async wait(topic: string, rows: number): Promise<void> {
     await this.#insert(topic, "w", rows, 86_400_000, rows);
-    await this.#sql.unsafe("VACUUM ANALYZE cauce.scheduled");
+    await this.vacuum();
     await this.#sql.unsafe("CHECKPOINT");
+  }
+
+  async vacuum(): Promise<void> {
+    await this.#sql.unsafe("VACUUM ANALYZE cauce.scheduled");
   }
 
   /** @returns when the first is due, in ms since 1970. */
