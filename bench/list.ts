@@ -17,7 +17,7 @@ import { bulk } from "./scheduler/bulk.ts";
 import { drain, flat } from "./scheduler/drain.ts";
 import { lateness } from "./scheduler/lateness.ts";
 import { schedulePeers } from "./scheduler/peers.ts";
-import { recovery } from "./scheduler/recovery.ts";
+import { recoveries } from "./scheduler/recovery.ts";
 import { storm } from "./scheduler/storm.ts";
 
 export const MEASUREMENTS: readonly Measurement[] = [
@@ -37,6 +37,6 @@ export const MEASUREMENTS: readonly Measurement[] = [
   flat,
   bulk,
   schedulePeers,
-  recovery,
+  ...recoveries,
   storm,
 ];

@@ -6,7 +6,7 @@
  */
 import postgres from "postgres";
 import { startPostgres, type OwnPostgresServer } from "../../tests/services/postgres.ts";
-import type { Benchmark, Measurement } from "../harness/measurement.ts";
+import { measurement, type Measurement } from "../harness/measurement.ts";
 import { PARTITIONS, POSTGRES_SETTINGS, type Stage } from "../harness/stage.ts";
 import { median } from "../harness/statistics.ts";
 import type { Pair } from "../harness/verdict.ts";
@@ -28,27 +28,36 @@ const KILL_EVERY_MS = 200;
 /** Rows that two claims may hold when their connections break. */
 const MOST_REPEATED = 2_000;
 
-const HARMS = {
-  "schedule-recovery-crash": (server: OwnPostgresServer) => server.restart("immediate"),
-  "schedule-recovery-kills": killBackends,
-} as const;
+export const recoveries: readonly Measurement[] = [
+  recovery("schedule-recovery-crash", "Postgres crashed and was started again", (server) =>
+    server.restart("immediate"),
+  ),
+  recovery("schedule-recovery-kills", "all its backends were killed 5 times a second for 5 s", killBackends),
+];
 
-export const recovery: Measurement = {
-  benchmarks: [
-    benchmark("schedule-recovery-crash", "Postgres crashed and was started again"),
-    benchmark("schedule-recovery-kills", "all its backends were killed 5 times a second for 5 s"),
-  ],
-  async measure(stage) {
-    const topic = await stage.newTopic(PARTITIONS);
-    const pairs = new Map<string, Pair[]>();
-    for (const [name, harm] of Object.entries(HARMS)) {
-      const own: Pair[] = [];
-      for (let pair = 0; pair < stage.morePairs; pair++) own.push(await beforeAndAfter(stage, topic, harm));
-      pairs.set(name, own);
-    }
-    return pairs;
-  },
-};
+function recovery(
+  name: string,
+  words: string,
+  harm: (server: OwnPostgresServer) => Promise<void>,
+): Measurement {
+  return measurement(
+    {
+      name,
+      row: "delayed/retry scheduler: recovery",
+      reference: `rows/s of the scheduler after ${words} over those before, in one process`,
+      unit: "ratio",
+      better: "higher",
+      must: 0.98,
+      aim: 1,
+    },
+    async (stage) => {
+      const topic = await stage.newTopic(PARTITIONS);
+      const pairs: Pair[] = [];
+      for (let pair = 0; pair < stage.morePairs; pair++) pairs.push(await beforeAndAfter(stage, topic, harm));
+      return pairs;
+    },
+  );
+}
 
 async function beforeAndAfter(
   stage: Stage,
@@ -101,16 +110,4 @@ async function killBackends({ adminUrl }: OwnPostgresServer): Promise<void> {
     await Bun.sleep(KILL_EVERY_MS);
   }
   await admin.end();
-}
-
-function benchmark(name: keyof typeof HARMS, harm: string): Benchmark {
-  return {
-    name,
-    row: "delayed/retry scheduler: recovery",
-    reference: `rows/s of the scheduler after ${harm} over those before, in one process`,
-    unit: "ratio",
-    better: "higher",
-    must: 0.98,
-    aim: 1,
-  };
 }

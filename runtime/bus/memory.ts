@@ -3,6 +3,7 @@
  *
  * In and out as bus.ts says; passes the same contract suite as the real form. Never here: durability, networks, delays.
  */
+import { bodyBytesOf } from "./body-bytes.ts";
 import { CauceError } from "../ground/errors.ts";
 import type {
   Backlog,
@@ -92,7 +93,7 @@ export class MemoryBroker {
   check(record: OutgoingRecord): IncomingRecord[][] {
     const topic = this.#topics.get(record.topic);
     if (topic === undefined) throw new CauceError("broker", `topic ${record.topic} does not exist`);
-    const bytes = (record.value?.byteLength ?? 0) + (record.key?.byteLength ?? 0);
+    const bytes = bodyBytesOf(record);
     if (bytes > LARGEST_RECORD_BYTES) {
       throw new CauceError(
         "record_too_large",

@@ -5,6 +5,7 @@
  * No timer polls for data and nothing here sleeps for a retry. Bounded by records and bytes: not taking is the back
  * pressure. Never here: what an outcome is (process.ts) or how it is carried out (settle.ts).
  */
+import { bodyBytesOf } from "../bus/body-bytes.ts";
 import type {
   AssignedPartition,
   BusTrouble,
@@ -30,7 +31,7 @@ import { partitionName, type OwnedPartition, type Task } from "./partition.ts";
 import { Partitions } from "./partitions.ts";
 import { patienceOf } from "./persist.ts";
 import type { Processing } from "./process.ts";
-import { bodyBytesOf, keyOf } from "./read.ts";
+import { keyOf } from "./read.ts";
 import { TransactionCommitter } from "./transaction-committer.ts";
 import { TurnGate } from "./turn-gate.ts";
 import { Work } from "./work.ts";

@@ -10,7 +10,7 @@ import type { Emission } from "../handler/emission.ts";
 import type { AnyTopic } from "../handler/topic.ts";
 import type { ScheduledMessage } from "../store/store.ts";
 import { childTrace, deriveId, writeEnvelope, type Envelope } from "./envelope.ts";
-import type { Output } from "./outcome.ts";
+import type { Done, Output } from "./outcome.ts";
 import { validate } from "./validate.ts";
 
 export interface EmitOrigin {
@@ -23,21 +23,17 @@ export interface EmitOrigin {
   readonly nowMs: number;
 }
 
-export interface Emitted {
+interface Emitted extends Done {
   readonly publish: Output[];
   readonly schedule: ScheduledMessage[];
 }
 
 /**
- * Makes records and rows, in order; a promise of them only where a schema makes one.
+ * Makes records and rows, in order: what a run that went well comes to. A promise only where a schema makes one.
  * @throws CauceError `output_misused` or `invalid_value`, or rejects with it
  */
-export function emit(
-  returned: unknown,
-  made: readonly Emission[],
-  origin: EmitOrigin,
-): Emitted | Promise<Emitted> {
-  const emitted: Emitted = { publish: [], schedule: [] };
+export function emit(returned: unknown, made: readonly Emission[], origin: EmitOrigin): Done | Promise<Done> {
+  const emitted: Emitted = { kind: "done", publish: [], schedule: [] };
   const list = returnedEmissions(returned, made);
   for (let index = 0; index < list.length; index++) {
     const later = emitOne(list, index, origin, emitted);
@@ -52,7 +48,7 @@ async function emitRest(
   later: Promise<void>,
   origin: EmitOrigin,
   emitted: Emitted,
-): Promise<Emitted> {
+): Promise<Done> {
   await later;
   for (let index = waiting + 1; index < list.length; index++) await emitOne(list, index, origin, emitted);
   return emitted;

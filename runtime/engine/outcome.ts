@@ -11,13 +11,15 @@ export interface Output {
   readonly bornAtMs: number;
 }
 
+/** It went well: outputs to publish and outputs that wait; both may be empty. */
+export interface Done {
+  readonly kind: "done";
+  readonly publish: readonly Output[];
+  readonly schedule: readonly ScheduledMessage[];
+}
+
 export type Outcome =
-  /** Outputs to publish and outputs that wait; both may be empty. */
-  | {
-      readonly kind: "done";
-      readonly publish: readonly Output[];
-      readonly schedule: readonly ScheduledMessage[];
-    }
+  | Done
   /** Back to the same handler at its due time. */
   | { readonly kind: "retry"; readonly schedule: ScheduledMessage }
   /** The end, with its reason. */

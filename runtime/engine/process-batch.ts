@@ -75,7 +75,7 @@ async function runAll(
   try {
     const messages = readables.map(({ message }) => message);
     const id = `${messages[0]?.id} and ${messages.length - 1} more`;
-    const context = Object.assign(new RunContext(run, processing, { out, id }), { fail });
+    const context = Object.assign(new RunContext(run, processing, out, { id }), { fail });
     const returned = await run.of(batch, messages, context);
     failpoint("process.handled");
     const results = resultsOf(returned, readables.length, made);
@@ -117,8 +117,8 @@ async function concludeOne(one: Readable, result: unknown, processing: Processin
   const made = listOf(result) as readonly Emission[];
   try {
     const nowMs = processing.clock.nowMs();
-    const emitted = await emit(result, made, { by: processing, input: one.envelope, nowMs });
-    return concluded({ ...one, processing }, { kind: "done", ...emitted }, null, made);
+    const done = await emit(result, made, { by: processing, input: one.envelope, nowMs });
+    return concluded({ ...one, processing }, done, null, made);
   } catch (thrown) {
     return failed(one, thrown, processing);
   }

@@ -11,7 +11,7 @@ import type { Log } from "../ground/log.ts";
 import { emittersFor, type Emission, type Emitters, type Outputs } from "../handler/emission.ts";
 import type { Context, Handler } from "../handler/handler.ts";
 import { NO_TURN, type Turn } from "../handler/limit.ts";
-import { emit, type Emitted } from "./emit.ts";
+import { emit } from "./emit.ts";
 import { readEnvelope, type Envelope } from "./envelope.ts";
 import type { HandlerNames } from "./names.ts";
 import { outcomeOf, unreadable } from "./conclude.ts";
@@ -94,7 +94,7 @@ function runRead(read: Read, attempt: Attempt): Processed | Promise<Processed> {
   const { out, made } = emittersFor(handler.out);
   const run = new Run(processing, attempt.interruption);
   try {
-    const context = new RunContext(run, processing, { out, id: envelope.id, record });
+    const context = new RunContext(run, processing, out, { id: envelope.id, record });
     const returned = run.of(handler, messageOf(attempt), context);
     return returned instanceof Promise
       ? returned.then((late) => finish(late, made, attempt)).catch((thrown) => failed(thrown, attempt))
@@ -112,14 +112,10 @@ function finish(
 ): Processed | Promise<Processed> {
   failpoint("process.handled");
   const { processing, envelope } = attempt;
-  const emitted = emit(returned, made, { by: processing, input: envelope, nowMs: processing.clock.nowMs() });
-  return emitted instanceof Promise
-    ? emitted.then((late) => wentWell(late, made, attempt)).catch((thrown) => failed(thrown, attempt))
-    : wentWell(emitted, made, attempt);
-}
-
-function wentWell({ publish, schedule }: Emitted, made: readonly Emission[], attempt: Attempt): Processed {
-  return concluded(attempt, { kind: "done", publish, schedule }, null, made);
+  const done = emit(returned, made, { by: processing, input: envelope, nowMs: processing.clock.nowMs() });
+  return done instanceof Promise
+    ? done.then((late) => concluded(attempt, late, null, made)).catch((thrown) => failed(thrown, attempt))
+    : concluded(attempt, done, null, made);
 }
 
 function failed(thrown: unknown, attempt: Attempt): Processed {
@@ -161,7 +157,6 @@ export function postponed(
 
 /** What a context speaks of: the record, where it is one; its id, or words for several. */
 interface About {
-  readonly out: Emitters<Outputs>;
   readonly id: string;
   readonly record?: IncomingRecord;
 }
@@ -172,19 +167,20 @@ export class RunContext implements Context<Outputs, unknown> {
   readonly out: Emitters<Outputs>;
   readonly #run: Run;
   readonly #processing: Processing;
-  readonly #about: About;
+  readonly #id: string;
+  readonly #record: IncomingRecord | undefined;
 
-  constructor(run: Run, processing: Processing, about: About) {
+  constructor(run: Run, processing: Processing, out: Emitters<Outputs>, { id, record }: About) {
     this.deps = processing.deps;
-    this.out = about.out;
+    this.out = out;
     this.#run = run;
     this.#processing = processing;
-    this.#about = about;
+    this.#id = id;
+    this.#record = record;
   }
 
   get turn(): Turn {
-    const { record } = this.#about;
-    return (record !== undefined && this.#processing.turnOf?.(record)) || NO_TURN;
+    return (this.#record !== undefined && this.#processing.turnOf?.(this.#record)) || NO_TURN;
   }
 
   get signal(): AbortSignal {
@@ -193,7 +189,7 @@ export class RunContext implements Context<Outputs, unknown> {
 
   get log(): Log {
     const { log, handler } = this.#processing;
-    return log.with({ handler: handler.name, message: this.#about.id });
+    return log.with({ handler: handler.name, message: this.#id });
   }
 }
 

@@ -51,11 +51,6 @@ export function keyOf(record: IncomingRecord): string | null {
   return record.keyText === undefined ? textOf(record.key) : record.keyText();
 }
 
-/** Bytes of key and value together. */
-export function bodyBytesOf(record: IncomingRecord): number {
-  return record.bodyBytes ?? (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0);
-}
-
 /** Bytes in UTF-8, or null. */
 export function textOf(bytes: Uint8Array | null): string | null {
   return bytes === null ? null : utf8.decode(bytes);

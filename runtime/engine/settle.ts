@@ -5,6 +5,7 @@
  * decided in one turn of the event loop goes out together: one publish, one insert. No timer waits for more of them.
  * A crash between any two steps repeats work under the same ids and never loses it. Never here: offsets, decisions.
  */
+import { bodyBytesOf } from "../bus/body-bytes.ts";
 import type { Bus } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";
@@ -71,8 +72,7 @@ export class Settler<Item extends Unsettled> {
 
   #gather(item: Item, outputs: readonly Output[]): void {
     let bytes = 0;
-    for (const { record } of outputs)
-      bytes += (record.value?.byteLength ?? 0) + (record.key?.byteLength ?? 0);
+    for (const { record } of outputs) bytes += bodyBytesOf(record);
     const { records: mostRecords, bytes: mostBytes } = LIMITS.settledTogether;
     if (this.#records + outputs.length > mostRecords || this.#bytes + bytes > mostBytes)
       this.#publishGathered();

@@ -5,6 +5,7 @@
  * other, with everything that its offsets cover. What was prepared goes again, without its handler, until a transaction with it is
  * committed or its partition ends. Never here: rows (transaction-settler.ts: they are there before), how a transaction is made (the bus).
  */
+import { bodyBytesOf } from "../bus/body-bytes.ts";
 import type { CommittedOffset, OutgoingRecord, Transactions } from "../bus/bus.ts";
 import { pause, type Clock } from "../ground/clock.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
@@ -242,6 +243,6 @@ async function lessen(
 
 function bytesOf({ records, heldBytes }: Prepared): number {
   let bytes = heldBytes;
-  for (const { key, value } of records) bytes += (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
+  for (const record of records) bytes += bodyBytesOf(record);
   return bytes;
 }

@@ -5,6 +5,7 @@
  * In: a bus, the groups that read. Out: the same bus, watched, and yes or no: from a measurement at most half a second old
  * and what this process has published since. Never here: a real broker. It has room as long as its disk has.
  */
+import { bodyBytesOf } from "../bus/body-bytes.ts";
 import type { Bus, GroupTopics, OutgoingRecord, RecordPosition } from "../bus/bus.ts";
 import { pause, type Clock } from "../ground/clock.ts";
 import { messageOf } from "../ground/errors.ts";
@@ -105,8 +106,8 @@ export function meterRoom({ bus, groups, clock, log }: RoomOptions): Room {
   };
 }
 
-function sizeOf({ key, value, headers }: OutgoingRecord): number {
-  let bytes = OVERHEAD_BYTES + (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
-  for (const [name, header] of headers) bytes += name.length + (header?.byteLength ?? 0);
+function sizeOf(record: OutgoingRecord): number {
+  let bytes = OVERHEAD_BYTES + bodyBytesOf(record);
+  for (const [name, header] of record.headers) bytes += name.length + (header?.byteLength ?? 0);
   return bytes;
 }

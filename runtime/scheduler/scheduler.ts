@@ -5,6 +5,7 @@
  * early: the database's clock decides. Any number of schedulers share the rows. What is away is waited for, and costs
  * nothing but time. Never here: handlers. A due message comes back in by the front.
  */
+import { bodyBytesOf } from "../bus/body-bytes.ts";
 import type { OutgoingRecord } from "../bus/bus.ts";
 import { pause, systemClock, type Clock, type Random } from "../ground/clock.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
@@ -239,10 +240,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
 }
 
 function bytesOf(due: readonly DueMessage[]): number {
-  return due.reduce(
-    (sum, { record: { key, value } }) => sum + (key?.byteLength ?? 0) + (value?.byteLength ?? 0),
-    0,
-  );
+  return due.reduce((sum, { record }) => sum + bodyBytesOf(record), 0);
 }
 
 function checkOptions(topics: readonly string[], batch: number, recheckMs: number): void {
