@@ -136,17 +136,17 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
   async function drain(group: readonly string[]): Promise<number> {
     const first = await claimGroup(group);
     if (!first.full) return first.count;
-    const lanes = await Promise.allSettled(
-      Array.from({ length: store.claimsAtOnce }, () => drainLane(group)),
+    const drained = await Promise.allSettled(
+      Array.from({ length: store.claimsAtOnce }, () => drainBeside(group)),
     );
-    return lanes.reduce((sum, lane) => {
-      if (lane.status === "rejected") throw lane.reason;
-      return sum + lane.value;
+    return drained.reduce((sum, one) => {
+      if (one.status === "rejected") throw one.reason;
+      return sum + one.value;
     }, first.count);
   }
 
-  /** One claim after another, whatever the other lanes do: its rows are read while theirs are acknowledged. */
-  async function drainLane(group: readonly string[]): Promise<number> {
+  /** One claim after another, whatever those beside it do: its rows are read while theirs are acknowledged. */
+  async function drainBeside(group: readonly string[]): Promise<number> {
     for (let published = 0; ;) {
       const { count, full } = await claimGroup(group);
       published += count;

@@ -26,17 +26,17 @@ export interface PostgresClaimOptions {
 /** A claim goes to the connection with the fewest under way, and waits there for its turn. */
 export function postgresClaim({ connections, ...options }: PostgresClaimOptions) {
   const reader = readerOf(options);
-  const lanes = connections.map((connection) => ({
+  const claimers = connections.map((connection) => ({
     claim: claimOn({ connection, reader, ...options }),
     underWay: 0,
   }));
   return async function claim(work: ClaimOptions): Promise<number> {
-    const lane = lanes.reduce((least, each) => (each.underWay < least.underWay ? each : least));
-    lane.underWay++;
+    const claimer = claimers.reduce((least, each) => (each.underWay < least.underWay ? each : least));
+    claimer.underWay++;
     try {
-      return await lane.claim(work);
+      return await claimer.claim(work);
     } finally {
-      lane.underWay--;
+      claimer.underWay--;
     }
   };
 }
