@@ -2,9 +2,9 @@
  * How many rows the next claim takes: few while little is due, more and more while there is a backlog.
  *
  * In: what the last claim brought. Out: a number of rows. A claim's rows are in memory, and locked, until they are acknowledged, so
- * it is bounded by rows and, as far as the last one tells, by bytes. With 100k rows waiting and 20k due at one instant 48k rows/s go by
- * 500 at a time, 70k by 1,000, 79k by 2,000 (`bun run bench schedule-drain --quick`); but 2,000 keep the event loop from handlers in
- * the same process, whose median latency in a storm grew four times (`bun run faults 31`). Pure.
+ * it is bounded by rows and, as far as the last one tells, by bytes. Larger claims drain faster (`bun run bench schedule-drain`); but
+ * 2,000 rows keep the event loop from handlers in the same process, whose median latency in a storm grew four times
+ * (`bun run bench schedule-storm-p50`). Pure.
  */
 export interface ClaimSize {
   /** Rows that the next claim may take. */

@@ -19,7 +19,7 @@ const row = (messageId: string): ScheduledMessage => ({
 });
 
 const clock = heldClock();
-const plain = { atOnce: 1, rows: 100, restShare: 0, clock };
+const plain = { atOnce: 1, rows: 100, restShare: 0, longestRestMs: 60, clock };
 
 /** Inserts that end when told, over a set of keys. */
 function held(refused = "") {
@@ -76,7 +76,10 @@ test("a row that Postgres refuses fails its own caller alone", async () => {
   expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
 });
 
-test("after an insert that gives way the next one waits, a share of the time that it took", async () => {
+test.each([
+  ["a share of the time that it took", 100, 50],
+  ["and not for ever where it waited for the database", 10_000, 60],
+])("after an insert that gives way the next one waits, %s", async (_, tookMs, restMs) => {
   const inserts: { readonly ids: readonly string[]; readonly end: () => void }[] = [];
   const insert = async (batch: readonly ScheduledMessage[]) => {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -86,9 +89,9 @@ test("after an insert that gives way the next one waits, a share of the time tha
   };
   const schedule = gatherInserts({ ...plain, restShare: 0.5, insert });
   const counts = [schedule([row("a")], true), schedule([row("b")]), schedule([row("c")])];
-  await clock.pass(100);
+  await clock.pass(tookMs);
   inserts[0]?.end();
-  await clock.pass(49);
+  await clock.pass(restMs - 1);
   // Whoever gave way has its answer meanwhile.
   expect(await counts[0]).toBe(1);
   expect(inserts.length).toBe(1);

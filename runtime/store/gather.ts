@@ -19,6 +19,7 @@ export interface GatherOptions {
   readonly rows: number;
   /** How long nothing follows an insert that gives way, as a share of the time that it took. */
   readonly restShare: number;
+  readonly longestRestMs: number;
   readonly clock: Clock;
 }
 
@@ -29,7 +30,7 @@ interface Call {
   readonly reject: (error: unknown) => void;
 }
 
-export function gatherInserts({ insert, atOnce, rows, restShare, clock }: GatherOptions) {
+export function gatherInserts({ insert, atOnce, rows, restShare, longestRestMs, clock }: GatherOptions) {
   const waiting: Call[] = [];
   let underWay = 0;
 
@@ -57,8 +58,8 @@ export function gatherInserts({ insert, atOnce, rows, restShare, clock }: Gather
   async function runAndRest(calls: readonly Call[]): Promise<void> {
     const startedMs = clock.monotonicMs();
     await run(calls);
-    const tookMs = clock.monotonicMs() - startedMs;
-    if (calls.some(({ giveWay }) => giveWay)) await pause(clock, restShare * tookMs);
+    const restMs = restShare * (clock.monotonicMs() - startedMs);
+    if (calls.some(({ giveWay }) => giveWay)) await pause(clock, Math.min(restMs, longestRestMs));
   }
 
   function next(): void {

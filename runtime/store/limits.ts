@@ -5,17 +5,18 @@
  */
 export const STORE_LIMITS: StoreLimits = Object.freeze({
   /**
-   * Inserts under way at a time, and the rows after which a gathered one takes no further call. More of them write more rows a second
-   * (72k and not 32k by two of 1,000: `bun run bench schedule-bulk`), and a storm's rows then take the processors from everybody else:
-   * `bun run bench schedule-storm-p99`.
+   * Inserts under way at a time, and the rows after which a gathered one takes no further call. More and larger ones write more rows a
+   * second (`bun run bench schedule-bulk`), and a storm's rows then take the processors from everybody else: `bun run bench schedule-storm-p99`.
    */
   insertsAtOnce: 1,
   insertRows: 250,
   /** How long an insert that gives way is followed by none, as a share of the time that it took (`bun run bench schedule-storm-p99`). */
   insertRestShare: 0.5,
+  /** And at most: one that took longer waited for a database, and took nothing from anybody. */
+  insertLongestRestMs: 100,
   /**
-   * Claims under way at a time: while some are acknowledged, others are read. Each has a connection of its own. Two waited more than
-   * they worked (`bun run bench schedule-drain`).
+   * Claims under way at a time: while some are acknowledged, another is read. Each has a connection of its own
+   * (`bun run bench schedule-drain`).
    */
   claimsAtOnce: 4,
   /** Connections for statements, beside those of the claims and one for LISTEN. */
@@ -61,6 +62,7 @@ export type StoreLimits = Readonly<
     | "claimsAtOnce"
     | "insertRows"
     | "insertRestShare"
+    | "insertLongestRestMs"
     | "poolSize"
     | "statementTimeoutMs"
     | "connectTimeoutMs"

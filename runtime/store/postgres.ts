@@ -119,6 +119,7 @@ function storeOn({
     atOnce: limits.insertsAtOnce,
     rows: limits.insertRows,
     restShare: limits.insertRestShare,
+    longestRestMs: limits.insertLongestRestMs,
     clock,
     async insert(batch) {
       const [row] = await pool.run<{ added: string | null }>(statements.insert, [
