@@ -11,7 +11,7 @@ import type {
   TopicPartition,
   Transactions,
 } from "./bus.ts";
-import type { MemoryBroker } from "./memory.ts";
+import type { MemoryBroker, MemoryMember } from "./memory-broker.ts";
 import { MemoryTransactions } from "./memory-transactions.ts";
 
 interface Position extends TopicPartition {
@@ -19,7 +19,7 @@ interface Position extends TopicPartition {
   paused: boolean;
 }
 
-export class MemorySubscription implements Subscription {
+export class MemorySubscription implements Subscription, MemoryMember {
   readonly #broker: MemoryBroker;
   readonly #options: SubscribeOptions;
   readonly #positions = new Map<string, Position>();
@@ -65,7 +65,7 @@ export class MemorySubscription implements Subscription {
   }
 
   transactions(): Transactions {
-    return new MemoryTransactions(this.#broker, this);
+    return new MemoryTransactions(this.#broker, (offsets) => this.store(offsets, "all"));
   }
 
   /** Commits at once, of `some` those that are ours, of `all` none unless every one is. */

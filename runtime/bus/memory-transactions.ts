@@ -3,22 +3,22 @@
  */
 import { CauceError } from "../ground/errors.ts";
 import type { CommittedOffset, OutgoingRecord, Transactions } from "./bus.ts";
-import type { MemorySubscription } from "./memory-subscription.ts";
-import type { MemoryBroker } from "./memory.ts";
+import type { MemoryBroker } from "./memory-broker.ts";
 
 export class MemoryTransactions implements Transactions {
   readonly #broker: MemoryBroker;
-  readonly #subscription: MemorySubscription;
+  readonly #store: (offsets: readonly CommittedOffset[]) => void;
   #closed = false;
 
-  constructor(broker: MemoryBroker, subscription: MemorySubscription) {
+  /** @param store Commits offsets of the subscription whose transactions these are, or throws. */
+  constructor(broker: MemoryBroker, store: (offsets: readonly CommittedOffset[]) => void) {
     this.#broker = broker;
-    this.#subscription = subscription;
+    this.#store = store;
   }
 
   async commit(records: readonly OutgoingRecord[], offsets: readonly CommittedOffset[]): Promise<void> {
     await this.rehearse(records);
-    this.#subscription.store(offsets, "all");
+    this.#store(offsets);
     for (const record of records) this.#broker.append(record, Date.now());
   }
 

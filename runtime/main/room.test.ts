@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
-import { MemoryBroker, MemoryBus } from "../bus/memory.ts";
+import { MemoryBroker } from "../bus/memory-broker.ts";
+import { MemoryBus } from "../bus/memory.ts";
 import { systemClock, type Clock } from "../ground/clock.ts";
 import { silentLog } from "../ground/log.ts";
 import { meterRoom, type Room } from "./room.ts";

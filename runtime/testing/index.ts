@@ -3,7 +3,8 @@
  * and the auditor for runs in which processes die.
  */
 export { given, type GivenOptions, type Scenario, type WhenOptions } from "./given.ts";
-export { MemoryBroker, MemoryBus, type MemoryBusOptions } from "../bus/memory.ts";
+export { MemoryBroker } from "../bus/memory-broker.ts";
+export { MemoryBus, type MemoryBusOptions } from "../bus/memory.ts";
 export {
   audit,
   describeAnomalies,

@@ -1,7 +1,8 @@
 /** Text that means something to SQL, to JavaScript, to Kafka or to HTTP is only text here. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { requests } from "../../schema/topics.ts";
-import { MemoryBroker, MemoryBus } from "../../runtime/bus/memory.ts";
+import { MemoryBroker } from "../../runtime/bus/memory-broker.ts";
+import { MemoryBus } from "../../runtime/bus/memory.ts";
 import { createClient } from "../../runtime/engine/client.ts";
 import { systemClock } from "../../runtime/ground/clock.ts";
 import { json } from "../../runtime/handler/codec.ts";

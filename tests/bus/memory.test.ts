@@ -1,4 +1,5 @@
-import { MemoryBroker, MemoryBus } from "../../runtime/bus/memory.ts";
+import { MemoryBroker } from "../../runtime/bus/memory-broker.ts";
+import { MemoryBus } from "../../runtime/bus/memory.ts";
 import { busContract } from "./contract.ts";
 
 busContract("in memory", () => {

@@ -4,7 +4,7 @@ import { GiveUp, handler } from "cauce";
 import { LIMITS } from "../../runtime/engine/limits.ts";
 import { systemClock, type Clock } from "../../runtime/ground/clock.ts";
 import { silentLog, type Log } from "../../runtime/ground/log.ts";
-import { MemoryBroker } from "../../runtime/bus/memory.ts";
+import { MemoryBroker } from "../../runtime/bus/memory-broker.ts";
 import { committedTotal, numbers, stage, until } from "./stage.ts";
 
 const { least, probeMs } = LIMITS.breaker;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { GiveUp, handler, RetryAfter, Unavailable } from "cauce";
-import { MemoryBroker } from "../../runtime/bus/memory.ts";
+import { MemoryBroker } from "../../runtime/bus/memory-broker.ts";
 import { CauceError } from "../../runtime/ground/errors.ts";
 import { committedTotal, doubled, numbers, stage } from "./stage.ts";
 

@@ -4,7 +4,7 @@ import { GiveUp, handler } from "../../runtime/index.ts";
 import { CauceError } from "../../runtime/ground/errors.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
 import type { Processed } from "../../runtime/engine/process.ts";
-import { MemoryBroker } from "../../runtime/bus/memory.ts";
+import { MemoryBroker } from "../../runtime/bus/memory-broker.ts";
 import { committedTotal, doubled, numbers, RecordingStore, stage, until } from "./stage.ts";
 
 function doubling(runs: number[] = []) {

@@ -1,7 +1,8 @@
 /** `whileRetrying: "hold"`: a key's later messages wait behind one that waits for its retry, also when owners change. */
 import { afterEach, expect, test } from "bun:test";
 import { GiveUp, handler, type Handler, type Message } from "../../runtime/index.ts";
-import { MemoryBroker, MemoryBus } from "../../runtime/bus/memory.ts";
+import { MemoryBroker } from "../../runtime/bus/memory-broker.ts";
+import { MemoryBus } from "../../runtime/bus/memory.ts";
 import { startConsumer, type Consumer } from "../../runtime/engine/consumer.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
 import { systemClock } from "../../runtime/ground/clock.ts";

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { handler, systemClock } from "cauce";
 import type { IncomingRecord, Ownership, Subscription } from "../../runtime/bus/bus.ts";
-import { MemoryBroker, MemoryBus } from "../../runtime/bus/memory.ts";
+import { MemoryBroker } from "../../runtime/bus/memory-broker.ts";
+import { MemoryBus } from "../../runtime/bus/memory.ts";
 import { startConsumer } from "../../runtime/engine/consumer.ts";
 import { namesFor } from "../../runtime/engine/names.ts";
 import { silentLog } from "../../runtime/ground/log.ts";

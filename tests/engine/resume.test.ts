@@ -1,7 +1,7 @@
 /** What a new owner of a partition repeats, and what it does not: the text beside the commit. */
 import { expect, test } from "bun:test";
 import { handler, type Message } from "cauce";
-import { MemoryBroker } from "../../runtime/bus/memory.ts";
+import { MemoryBroker } from "../../runtime/bus/memory-broker.ts";
 import { writeFinishedAbove } from "../../runtime/engine/commit-metadata.ts";
 import { stage, numbers, until } from "./stage.ts";
 

@@ -4,7 +4,8 @@
 import { afterEach } from "bun:test";
 import * as v from "valibot";
 import type { OutgoingRecord } from "../../runtime/bus/bus.ts";
-import { MemoryBroker, MemoryBus } from "../../runtime/bus/memory.ts";
+import { MemoryBroker } from "../../runtime/bus/memory-broker.ts";
+import { MemoryBus } from "../../runtime/bus/memory.ts";
 import type { ConsumerOptions } from "../../runtime/engine/consumer-options.ts";
 import { startConsumer, type Consumer } from "../../runtime/engine/consumer.ts";
 import { namesFor } from "../../runtime/engine/names.ts";

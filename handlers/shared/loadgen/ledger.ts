@@ -7,7 +7,7 @@
 
 import type { RampStep } from "./arrivals.ts";
 import type { PlannedAsk } from "./plan.ts";
-import type { Sample } from "./progress.ts";
+import type { Sample } from "./sample.ts";
 import {
   distributionOf,
   kneeOf,
