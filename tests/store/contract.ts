@@ -4,6 +4,7 @@
  * In: a way to make a store, and to let time pass on its clock. Out: tests.
  */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { RecordHeaders } from "../../runtime/bus/bus.ts";
 import type { DueMessage, ScheduledMessage, Store, TopicVersions } from "../../runtime/store/store.ts";
 import { bytes, letter, message } from "./messages.ts";
 import { rejectionOf } from "./rejection.ts";
@@ -56,6 +57,32 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       });
       expect(plain(due?.record)).toEqual(plain(given.record));
       expect(due?.lateMs).toBeGreaterThanOrEqual(0);
+      // Of this minute, whatever unit the database's clock has.
+      expect(due?.lateMs).toBeLessThan(60_000);
+    });
+
+    test("records that are written together have their own headers each, whatever the one before them has", async () => {
+      const all: RecordHeaders[] = [
+        [["a", bytes("1")]],
+        [],
+        [["a", bytes("2")]],
+        [
+          ["b", bytes("3")],
+          ["a", null],
+        ],
+        [
+          ["a", bytes("4")],
+          ["b", bytes("5")],
+        ],
+        [["\ufeffa", bytes("6")]],
+      ];
+      const given = all.map((headers, n) =>
+        message({ messageId: `${n}`, record: { topic: "t", key: null, value: null, headers } }),
+      );
+      await store.schedule(given);
+      const due = await claimAll(store, ["t"]);
+      for (const { messageId, record } of given)
+        expect(plain(due.find((each) => each.messageId === messageId)?.record)).toEqual(plain(record));
     });
 
     test("null and empty keys and values stay apart", async () => {
