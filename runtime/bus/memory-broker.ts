@@ -1,7 +1,7 @@
 /**
  * A broker in memory: topics, groups, offsets. See memory.ts.
  */
-import { bodyBytesOf } from "./body-bytes.ts";
+import { bodyBytesOf } from "../ground/body-bytes.ts";
 import { CauceError } from "../ground/errors.ts";
 import type { IncomingRecord, OutgoingRecord, RecordPosition, TopicPartition } from "./bus.ts";
 import { partitionOf } from "./murmur2.ts";

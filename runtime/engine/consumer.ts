@@ -5,7 +5,7 @@
  * No timer polls for data and nothing here sleeps for a retry. Bounded by records and bytes: not taking is the back
  * pressure. Never here: what an outcome is (process.ts) or how it is carried out (settle.ts).
  */
-import { bodyBytesOf } from "../bus/body-bytes.ts";
+import { bodyBytesOf } from "../ground/body-bytes.ts";
 import type {
   AssignedPartition,
   BusTrouble,

@@ -5,7 +5,7 @@
  * decided in one turn of the event loop goes out together: one publish, one insert. No timer waits for more of them.
  * A crash between any two steps repeats work under the same ids and never loses it. Never here: offsets, decisions.
  */
-import { bodyBytesOf } from "../bus/body-bytes.ts";
+import { bodyBytesOf } from "../ground/body-bytes.ts";
 import type { Bus } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import { failpoint } from "../ground/failpoint.ts";

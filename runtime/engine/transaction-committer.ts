@@ -5,7 +5,7 @@
  * other, with everything that its offsets cover. What was prepared goes again, without its handler, until a transaction with it is
  * committed or its partition ends. Never here: rows (transaction-settler.ts: they are there before), how a transaction is made (the bus).
  */
-import { bodyBytesOf } from "../bus/body-bytes.ts";
+import { bodyBytesOf } from "../ground/body-bytes.ts";
 import type { CommittedOffset, OutgoingRecord, Transactions } from "../bus/bus.ts";
 import { pause, type Clock } from "../ground/clock.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";

@@ -5,7 +5,7 @@
  * In: a bus, the groups that read. Out: the same bus, watched, and yes or no: from a measurement at most half a second old
  * and what this process has published since. Never here: a real broker. It has room as long as its disk has.
  */
-import { bodyBytesOf } from "../bus/body-bytes.ts";
+import { bodyBytesOf } from "../ground/body-bytes.ts";
 import type { Bus, GroupTopics, OutgoingRecord, RecordPosition } from "../bus/bus.ts";
 import { pause, type Clock } from "../ground/clock.ts";
 import { messageOf } from "../ground/errors.ts";

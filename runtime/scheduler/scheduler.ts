@@ -5,7 +5,7 @@
  * early: the database's clock decides. Any number of schedulers share the rows. What is away is waited for, and costs
  * nothing but time. Never here: handlers. A due message comes back in by the front.
  */
-import { bodyBytesOf } from "../bus/body-bytes.ts";
+import { bodyBytesOf } from "../ground/body-bytes.ts";
 import type { OutgoingRecord } from "../bus/bus.ts";
 import { pause, systemClock, type Clock, type Random } from "../ground/clock.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
