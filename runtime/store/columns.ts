@@ -69,7 +69,7 @@ function bytesElement(value: Uint8Array | null): string {
 }
 
 function quoted(text: string): string {
-  // Nearly none does, and telling so costs a tenth of what replacing costs.
+  // Nearly none holds either, and telling so costs less than replacing.
   if (!text.includes('"') && !text.includes("\\")) return `"${text}"`;
   return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
 }

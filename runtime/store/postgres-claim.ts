@@ -50,7 +50,7 @@ type Reader = ReturnType<typeof readerOf>;
 
 /**
  * Takes rows for all connections, one claim at a time, each from where the one before it ended: read side by side they walk over what
- * the others are just locking, which cost Postgres half of its time (`bun run bench schedule-drain`).
+ * the others are just locking (`bun run bench schedule-drain`).
  */
 function readerOf({ app, statements, clock }: Pick<PostgresClaimOptions, "app" | "statements" | "clock">) {
   const floor = claimFloor(clock);

@@ -33,8 +33,8 @@ export function sendingLater({
       keptText(messageId),
       keyText(messageId),
       record.topic,
-      hexOf(record.key),
-      hexOf(record.value),
+      record.key?.toHex() ?? null,
+      record.value?.toHex() ?? null,
       bytesColumn(record.headers.map(([name]) => Buffer.from(name))),
       bytesColumn(record.headers.map(([, value]) => value)),
       shownText(reason, STORE_LIMITS.reasonLength),
@@ -43,8 +43,4 @@ export function sendingLater({
       String(delayMs),
     ],
   };
-}
-
-function hexOf(bytes: Uint8Array | null): string | null {
-  return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 }

@@ -20,7 +20,7 @@ FROM due_topics CROSS JOIN LATERAL (
   SELECT
     s.id, s.handler, s.message_id, s.delivery, s.topic, s.key, s.value, s.header_names, s.header_values,
     s.attempts, s.deferrals, s.fence, s.turn, s.version,
-    -- A microsecond is told apart until far beyond the year 2100, at half of what text costs.
+    -- As exact as the column in our century, and cheaper than text; a place that is off only costs a look from the start.
     date_part('epoch', s.due_at) AS due_s,
     -- Null for what the runtime wrote: that is checked already.
     CASE WHEN s.unchecked THEN (extract(epoch FROM s.born_at) * 1000)::float8 END AS by_hand_born_at_ms
