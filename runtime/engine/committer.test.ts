@@ -6,8 +6,8 @@ import { silentLog, type Log } from "../ground/log.ts";
 import { Committer } from "./committer.ts";
 import { OwnedPartition } from "./partition.ts";
 
-function finishedPartition(): OwnedPartition {
-  const partition = new OwnedPartition({ topic: "t", partition: 0 });
+function finishedPartition(topic = "t"): OwnedPartition {
+  const partition = new OwnedPartition({ topic, partition: 0 });
   partition.frontier.finish(partition.frontier.begin(7));
   return partition;
 }
@@ -108,5 +108,28 @@ test("a commit behind one that the group holds up has all the time it was given,
   expect(lines).toMatchObject([
     [expect.stringContaining("without a commit"), { partitions: ["t/0"], offsets: [8] }],
   ]);
+  held.resolve();
+});
+
+test("a commit of one topic waits for none of another topic, whose member may wait for this one to drain", async () => {
+  const held = Promise.withResolvers<void>();
+  const behind = finishedPartition("behind");
+  const drained = finishedPartition("drained");
+  const timers: (() => void)[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    after(_delayMs, call) {
+      timers.push(call);
+      return () => undefined;
+    },
+  };
+  const committer = committerThat(
+    ([offset]) => (offset?.topic === "behind" ? held.promise : Promise.resolve()),
+    { clock },
+  );
+  committer.dirty(behind);
+  timers.shift()?.();
+  await committer.flush([drained], 5_000);
+  expect([behind, drained].map(({ frontier }) => frontier.moved)).toEqual([true, false]);
   held.resolve();
 });

@@ -7,7 +7,7 @@
 
 /** Every place, in the order in which a message meets them. */
 export const FAILPOINTS = [
-  // The consumer's door: engine/consumer.ts, process.ts, settle.ts, committer.ts.
+  // The consumer's door: engine/consumer.ts, process.ts, settle.ts, topic-committer.ts.
   "consume.taken",
   "process.decoded",
   "process.handled",

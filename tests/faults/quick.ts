@@ -22,7 +22,9 @@ export function testQuickCases(
       async () => {
         running ??= runCases({ cases: quick, services: services(), atOnce });
         const ran = await running.get(each);
-        expect(ran?.verdict).toMatchObject({ passed: true, complaints: "" });
+        // By itself first: a difference of objects would cut it short.
+        expect(ran?.verdict.complaints).toBe("");
+        expect(ran?.verdict.passed).toBe(true);
       },
       CASE_MS,
     );

@@ -37,6 +37,7 @@ export interface StartKafkaOptions {
 export const KAFKA_VARIABLE = "CAUCE_TEST_KAFKA";
 /** From start to "Kafka Server started": 5 s on two idle cores. */
 const READY_WITHIN_MS = 120_000;
+const MOST_STARTS = 3;
 
 /** The broker of this test run: the one of `bun run test`, else one that is started now and ends with this process. */
 export function sharedKafka(): Promise<KafkaBroker> {
@@ -55,9 +56,15 @@ async function attachOrStart(): Promise<KafkaBroker> {
 /** Starts a broker of one's own. */
 export async function startKafka(options: StartKafkaOptions = {}): Promise<OwnKafkaBroker> {
   const program = await ensureKafkaProgram(options.report ?? say);
-  return await inNewFolder("cauce-kafka-", (folder) =>
-    startIn({ program, folder, settings: options.settings ?? {}, listeners: options.listeners ?? [] }),
-  );
+  const { settings = {}, listeners = [] } = options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await inNewFolder("cauce-kafka-", (folder) => startIn({ program, folder, settings, listeners }));
+    } catch (error) {
+      // Between the choice of a port and the broker's listening lie seconds, in which another program may take it.
+      if (attempt === MOST_STARTS || !String(error).includes("Address already in use")) throw error;
+    }
+  }
 }
 
 async function startIn(work: {

@@ -5,7 +5,7 @@ import { ask, post, queue, question, questions } from "./asking.ts";
 import { clearStage, embeddedDatabase, eventually, newStateDir, sql, startCauce } from "./stage.ts";
 
 /** Longer than any wait of the stage, so that a wait that was in vain is told. */
-setDefaultTimeout(180_000);
+setDefaultTimeout(240_000);
 
 afterEach(clearStage);
 

@@ -5,7 +5,7 @@ import { ask, get, metric, post, question, questions, queue, reaches } from "./a
 import { clearStage, count, embeddedDatabase, eventually, newStateDir, sql, startCauce } from "./stage.ts";
 
 /** Longer than any wait of the stage, so that a wait that was in vain is told. */
-setDefaultTimeout(180_000);
+setDefaultTimeout(240_000);
 
 afterEach(clearStage);
 

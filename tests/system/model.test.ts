@@ -4,7 +4,7 @@ import { ask, queue, question, reaches, type Question } from "./asking.ts";
 import { clearStage, embeddedDatabase, eventually, newStateDir, sql, startCauce } from "./stage.ts";
 
 /** Longer than any wait of the stage, so that a wait that was in vain is told. */
-setDefaultTimeout(180_000);
+setDefaultTimeout(240_000);
 
 const MAX_ATTEMPTS = 3;
 const SCRIPT = [

@@ -1,15 +1,24 @@
 /** Real Kafka, Postgres and Redis that come late, die and come back, under one application. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { startUpstashFront, type UpstashFront } from "../../deploy/upstash-front.ts";
 import { startKafka, type OwnKafkaBroker } from "../services/kafka.ts";
 import { freePort } from "../services/port.ts";
 import { startPostgres, type OwnPostgresServer } from "../services/postgres.ts";
 import { startRedis, type OwnRedisServer } from "../services/redis.ts";
 import { ask, get, question, questions, queue, reaches } from "./asking.ts";
-import { clearStage, count, eventually, sql, startCauce, type Cauce, type Settings } from "./stage.ts";
+import {
+  clearStage,
+  count,
+  endRunning,
+  eventually,
+  sql,
+  startCauce,
+  type Cauce,
+  type Settings,
+} from "./stage.ts";
 
 /** Longer than any wait of the stage, so that a wait that was in vain is told. */
-setDefaultTimeout(180_000);
+setDefaultTimeout(240_000);
 
 let kafka: OwnKafkaBroker;
 let postgres: OwnPostgresServer;
@@ -31,6 +40,7 @@ beforeAll(async () => {
     OFFLINE_LATENCY_MS: "200",
   };
 });
+afterEach(endRunning);
 afterAll(async () => {
   await clearStage();
   await front.close();

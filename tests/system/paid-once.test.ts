@@ -6,7 +6,7 @@ import { MOMENTS, WINDOW } from "./paid-at.ts";
 import { clearStage, count, embeddedDatabase, newStateDir, sql, startCauce, type Cauce } from "./stage.ts";
 
 /** Longer than any wait of the stage, so that a wait that was in vain is told. */
-setDefaultTimeout(180_000);
+setDefaultTimeout(240_000);
 
 const MANY = 60;
 
@@ -20,7 +20,10 @@ beforeAll(() => {
   model = startCountingModel();
   settings = { LLM_BASE_URL: model.baseUrl, LLM_MODEL: "counting", MODEL_TIMEOUT_MS: "1000" };
 });
-afterAll(() => model.stop());
+afterAll(async () => {
+  await clearStage();
+  await model.stop();
+});
 
 /** Everything but the handlers that ask; with `twice`, every question is sent twice. */
 async function openRest(twice: boolean): Promise<void> {
@@ -118,5 +121,4 @@ test("of many questions, each sent twice, a process that is killed costs only th
     `${made} calls for ${4 * MANY} distinct ones, ${underWay.length} under way at the kill\n`,
   );
   model.onCall = null;
-  await clearStage();
 });

@@ -14,7 +14,7 @@ import { post, question, questions, queue, reaches } from "./asking.ts";
 import { clearStage, count, eventually, sql, startCauce, type Cauce, type Settings } from "./stage.ts";
 
 /** Longer than any wait of the stage, so that a wait that was in vain is told. */
-setDefaultTimeout(180_000);
+setDefaultTimeout(240_000);
 
 const TOPICS = ["llm.requests", "llm.generated", "llm.errors", "llm.validated", "llm.failed"] as const;
 const MODEL_PARTS = "llm.requests,llm.generated";

@@ -6,7 +6,7 @@ import { ask, question, queue, reaches } from "./asking.ts";
 import { clearStage, sql, startCauce } from "./stage.ts";
 
 /** Longer than any wait of the stage, so that a wait that was in vain is told. */
-setDefaultTimeout(180_000);
+setDefaultTimeout(240_000);
 
 const CANARY = {
   kafka: "canary-kafka-4711",

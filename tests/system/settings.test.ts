@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { clearStage, newStateDir, startCauce, type Settings } from "./stage.ts";
 
 /** Longer than any wait of the stage, so that a wait that was in vain is told. */
-setDefaultTimeout(180_000);
+setDefaultTimeout(240_000);
 
 afterEach(clearStage);
 

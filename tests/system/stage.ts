@@ -51,7 +51,9 @@ export interface StartOptions {
 
 const root = join(import.meta.dir, "../..");
 /** Long enough for a slow machine, short enough to end a broken test. */
-const WAIT_LIMIT_MS = 60_000;
+const WAIT_LIMIT_MS = 90_000;
+/** What a process says of itself where a wait was in vain. */
+const LAST_LINES = 4;
 /** What a program needs of its surroundings, and none of the settings of this shell. */
 const INHERITED = ["PATH", "HOME", "LANG", "XDG_CACHE_HOME", "CAUCE_LIBRDKAFKA", MARK_VARIABLE];
 /** Waits of the pipeline, as short as tests want them. */
@@ -99,9 +101,14 @@ export function startCauce(options: StartOptions = {}): Cauce {
   return cauce;
 }
 
+/** Ends all processes; their folders stay. After a test that failed, what it started would disturb the next ones. */
+export async function endRunning(): Promise<void> {
+  await Promise.all([...running].map((cauce) => cauce.kill()));
+}
+
 /** Ends all processes and removes all folders that were made since the last call. */
 export async function clearStage(): Promise<void> {
-  await Promise.all([...running].map((cauce) => cauce.kill()));
+  await endRunning();
   await Promise.all(folders.splice(0).map(clearFolder));
 }
 
@@ -204,9 +211,21 @@ export async function eventually<T>(
     } catch (thrown) {
       last = thrown;
     }
-    if (performance.now() > deadlineMs) throw new Error(`waited in vain: ${what} ${String(last)}`);
+    if (performance.now() > deadlineMs)
+      throw new Error(`waited in vain: ${what} ${String(last)}\n${lastWords()}`);
     await Bun.sleep(25);
   }
+}
+
+/** What those who run have complained of last: the reason of a wait that was in vain may stand there. */
+function lastWords(): string {
+  const complaints = (cauce: Cauce) =>
+    cauce
+      .lines()
+      .filter(({ level }) => level !== "info" && level !== "debug")
+      .slice(-LAST_LINES)
+      .map((line) => `${cauce.pid} said ${JSON.stringify(line)}`);
+  return [...running].flatMap(complaints).join("\n");
 }
 
 /** The address of a state folder's embedded Postgres, which must be running. Takes no lease. */
