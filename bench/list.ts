@@ -28,7 +28,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   slowHandlers,
   ...memory,
   rebalance,
-  exactlyOnce,
+  ...exactlyOnce,
   startUp,
   ...door,
   besideSlowSockets,

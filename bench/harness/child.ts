@@ -4,6 +4,7 @@
  * In: a command. Out: the JSON object that it printed last. What it complains of goes into the error. It ends with us.
  * Never here: what it measures.
  */
+import type { Turns } from "./turns.ts";
 
 export interface ChildOptions {
   readonly command: readonly string[];
@@ -11,6 +12,8 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** Called for each line of its output as it comes. `end` asks it to stop (SIGTERM). */
   readonly onLine?: (line: string, child: { end(): void }) => void;
+  /** It runs only when it is its turn. */
+  readonly turns?: Turns;
 }
 
 /** What a process under test says of its window. */
@@ -28,11 +31,16 @@ export async function runChild<Result>(options: ChildOptions): Promise<Result> {
   const { child, complaints } = spawn(options);
   let last = "";
   const end = () => child.kill("SIGTERM");
+  const ended = options.turns?.enter({
+    pause: () => child.kill("SIGSTOP"),
+    resume: () => child.kill("SIGCONT"),
+  });
   for await (const line of linesOf(child.stdout)) {
     last = line;
     options.onLine?.(line, { end });
   }
   const code = await child.exited;
+  ended?.();
   const said = (await complaints).slice(-LONGEST_COMPLAINT);
   if (code !== 0) throw new Error(`${titleOf(options)} ended with ${code}:\n${said}`);
   try {

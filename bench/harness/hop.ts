@@ -6,6 +6,7 @@
 import { deriveId } from "../../runtime/engine/envelope.ts";
 import { runChild, type ChildOptions, type Window } from "./child.ts";
 import { COMMIT_EVERY_MS, PARTITIONS, type Filled, type Stage } from "./stage.ts";
+import { Turns } from "./turns.ts";
 import type { HopWork } from "./window.ts";
 
 export interface Hop {
@@ -22,10 +23,14 @@ export interface Hop {
   readonly variant?: string;
 }
 
-export interface HopResult extends Window {
+/** What counts of a hop, however it was run. */
+export interface HopCost {
   /** Messages lost, repeated, changed, out of their key's order, or under a wrong id. */
   readonly faults: number;
   readonly cpuUsPerMessage: number;
+}
+
+export interface HopResult extends Window, HopCost {
   readonly messagesPerSecond: number;
 }
 
@@ -47,6 +52,36 @@ const SAMPLE_EVERY = 997;
 let hops = 0;
 
 export async function measureHop(stage: Stage, input: Filled, hop: Hop): Promise<HopResult> {
+  const ran = await runHop(stage, input, hop);
+  const { window } = ran;
+  const messagesPerSecond = window.messages / (window.wallMs / 1_000);
+  const rate = `${Math.round(messagesPerSecond)}/s over ${(window.wallMs / 1_000).toFixed(1)} s`;
+  return { ...window, ...(await judgeHop(stage, input, { hop, ran, rate })), messagesPerSecond };
+}
+
+/** Runs two hops in turns of a second (turns.ts). Their wall time says nothing then. */
+export async function measureInTurns(
+  stage: Stage,
+  input: Filled,
+  { reference, ours }: { readonly reference: Hop; readonly ours: Hop },
+): Promise<{ readonly reference: HopCost; readonly ours: HopCost }> {
+  const turns = new Turns();
+  const [first, second] = await Promise.all([reference, ours].map((hop) => runHop(stage, input, hop, turns)));
+  if (first === undefined || second === undefined) throw new Error("a hop is missing");
+  // Looked at once neither runs any more.
+  return {
+    reference: await judgeHop(stage, input, { hop: reference, ran: first }),
+    ours: await judgeHop(stage, input, { hop: ours, ran: second }),
+  };
+}
+
+interface RanHop {
+  /** The topic that it wrote. */
+  readonly to: string;
+  readonly window: Window;
+}
+
+async function runHop(stage: Stage, input: Filled, hop: Hop, turns?: Turns): Promise<RanHop> {
   const to = await stage.newTopic(PARTITIONS);
   const work: HopWork = {
     brokers: stage.brokers,
@@ -59,30 +94,23 @@ export async function measureHop(stage: Stage, input: Filled, hop: Hop): Promise
     variant: hop.variant ?? "",
     commitEveryMs: COMMIT_EVERY_MS,
   };
-  const window = await runChild<Window>(hop.start(work, stage));
-  const checked = await runChild<Checked>(
-    stage.reference.command(
-      "check",
-      stage.brokers,
-      to,
-      input.messages,
-      input.bytes,
-      hop.added,
-      hop.ids ? SAMPLE_EVERY : 0,
-    ),
-  );
+  return { to, window: await runChild<Window>({ ...hop.start(work, stage), ...(turns && { turns }) }) };
+}
+
+async function judgeHop(
+  stage: Stage,
+  { messages, bytes }: Filled,
+  { hop, ran, rate }: { readonly hop: Hop; readonly ran: RanHop; readonly rate?: string },
+): Promise<HopCost> {
+  const { window, to } = ran;
+  const sampled = hop.ids ? SAMPLE_EVERY : 0;
+  const check = stage.reference.command("check", stage.brokers, to, messages, bytes, hop.added, sampled);
+  const faults = faultsOf(await runChild<Checked>(check), hop, messages);
   await stage.dropTopics(to);
-  const faults = faultsOf(checked, hop, input.messages);
-  const result = {
-    ...window,
-    faults,
-    cpuUsPerMessage: window.cpuUs / window.messages,
-    messagesPerSecond: window.messages / (window.wallMs / 1_000),
-  };
-  stage.say(
-    `  ${hop.title}: ${result.cpuUsPerMessage.toFixed(2)} µs CPU a message, ${Math.round(result.messagesPerSecond)}/s over ${(window.wallMs / 1_000).toFixed(1)} s${faults === 0 ? "" : `, ${faults} FAULTS`}`,
-  );
-  return result;
+  const cpuUsPerMessage = window.cpuUs / window.messages;
+  const said = [`${cpuUsPerMessage.toFixed(2)} µs CPU a message`, rate, faults > 0 && `${faults} FAULTS`];
+  stage.say(`  ${hop.title}: ${said.filter(Boolean).join(", ")}`);
+  return { faults, cpuUsPerMessage };
 }
 
 /** How many messages are not as they should be. A sample that is not there at all is a fault too. */

@@ -15,3 +15,10 @@ export async function interleave<Reference, Ours>(
   }
   return done;
 }
+
+/** Pairs that are measured together, one after the other. */
+export async function repeat<Pair>(pairs: number, measure: () => Promise<Pair>): Promise<Pair[]> {
+  const done: Pair[] = [];
+  for (let pair = 0; pair < pairs; pair++) done.push(await measure());
+  return done;
+}

@@ -4,9 +4,9 @@
  * In: a stage. Out: C's time over ours, pair by pair: 1 is as cheap as C. Never here: the loops (reference/).
  */
 import { join } from "node:path";
-import { bunHop, type Hop, measureHop } from "../harness/hop.ts";
+import { bunHop, type Hop, measureInTurns } from "../harness/hop.ts";
 import { type Measurement, measurement } from "../harness/measurement.ts";
-import { interleave } from "../harness/pairs.ts";
+import { repeat } from "../harness/pairs.ts";
 import { consumerProperties, propertiesOf } from "../harness/stage.ts";
 import { PRODUCER_DEFAULTS } from "../../runtime/kafka/index.ts";
 
@@ -44,10 +44,11 @@ function compare(options: {
   return measurement({ name, row, reference, unit: "ratio", better: "higher", ...limits }, async (stage) => {
     const share = (headers === 0 ? 1 : HEADERS_SHARE) * (stage.quick ? QUICK_SHARE : 1);
     const input = await stage.fillTopic({ messages: Math.round(MESSAGES[bytes] * share), bytes, headers });
-    const pairs = await interleave(stage.pairs, {
-      reference: () => measureHop(stage, input, cLoop(headers === 0 ? "bytes" : "headers")),
-      ours: () => measureHop(stage, input, bindingHop(ours, headers > 0)),
-    });
+    const hops = {
+      reference: cLoop(headers === 0 ? "bytes" : "headers"),
+      ours: bindingHop(ours, headers > 0),
+    };
+    const pairs = await repeat(stage.pairs, () => measureInTurns(stage, input, hops));
     await stage.dropTopics(input.topic);
     return pairs.map((pair) => ({
       value: pair.reference.cpuUsPerMessage / pair.ours.cpuUsPerMessage,

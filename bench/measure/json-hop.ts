@@ -8,9 +8,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bunHop, type Hop, measureHop } from "../harness/hop.ts";
+import { bunHop, type Hop, measureInTurns } from "../harness/hop.ts";
 import { type Measurement, measurement } from "../harness/measurement.ts";
-import { interleave } from "../harness/pairs.ts";
+import { repeat } from "../harness/pairs.ts";
 import { runtimeEnvironment } from "../harness/runtime-environment.ts";
 import type { Stage } from "../harness/stage.ts";
 
@@ -38,10 +38,8 @@ function compare(options: {
     const messages = Math.round(MESSAGES[bytes] * (stage.quick ? QUICK_SHARE : 1));
     const input = await stage.fillTopic({ messages, bytes, headers: 7 });
     const runtime = await runtimeHop(stage, order);
-    const pairs = await interleave(stage.morePairs, {
-      reference: () => measureHop(stage, input, BARE_LOOP),
-      ours: () => measureHop(stage, input, runtime.hop),
-    });
+    const hops = { reference: BARE_LOOP, ours: runtime.hop };
+    const pairs = await repeat(stage.morePairs, () => measureInTurns(stage, input, hops));
     runtime.close();
     await stage.dropTopics(input.topic);
     return pairs.map((pair) => ({
