@@ -39,7 +39,9 @@ function compare(options: {
     const input = await stage.fillTopic({ messages, bytes, headers: 7 });
     const runtime = await runtimeHop(stage, order);
     const hops = { reference: BARE_LOOP, ours: runtime.hop };
-    const pairs = await repeat(stage.morePairs, () => measureInTurns(stage, input, hops));
+    // By key the limit lies a few hundredths below what is to be expected, less than two runs of a loop differ by.
+    const count = order === "key" && bytes === 256 ? 2 * stage.morePairs : stage.morePairs;
+    const pairs = await repeat(count, () => measureInTurns(stage, input, hops));
     runtime.close();
     await stage.dropTopics(input.topic);
     return pairs.map((pair) => ({

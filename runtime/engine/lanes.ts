@@ -106,9 +106,11 @@ export class Lanes<Task extends Laned> {
       this.#options.run(next);
     }
     this.#starting = false;
-    if (this.#head > 1_024 || this.#head === this.#ready.length) {
-      this.#ready = this.#ready.slice(this.#head);
-      this.#head = 0;
-    }
+    if (this.#head === 0) return;
+    // Most tasks start at once: emptied, the array is used again, and cut off it would be a new one for each of them.
+    if (this.#head === this.#ready.length) this.#ready.length = 0;
+    else if (this.#head > 1_024) this.#ready = this.#ready.slice(this.#head);
+    else return;
+    this.#head = 0;
   }
 }
