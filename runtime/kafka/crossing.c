@@ -91,12 +91,6 @@ i64 cauce_fetch(void *queue, struct message **messages, u64 most) {
   return kafka.consume_batch_queue(queue, 0, messages, most);
 }
 
-static i32 number_at(const char *buffer, i64 at) {
-  i32 number;
-  memcpy(&number, buffer + at, 4);
-  return number;
-}
-
 /* The names and values of a message's headers from `end` on. Answers where they end, or what it would take, below 0. */
 static i64 copy_headers(const struct message *m, struct record_read *r, char *buffer, i64 end, i64 capacity) {
   void *headers = 0;
@@ -133,7 +127,7 @@ static i64 copy_headers(const struct message *m, struct record_read *r, char *bu
  * one fits, nothing is given back, and `*needed` says what that one takes at least. `buffer` 0 only gives all back.
  */
 i64 cauce_copy(struct message **messages, i64 count, char *buffer, i64 capacity, double *needed) {
-  i64 end = count * (i64)sizeof(struct record_read), at, given;
+  i64 end = count * (i64)sizeof(struct record_read), at;
   struct record_read *r = (struct record_read *)buffer;
   void *last_topic = 0;
   i32 topic_start = -1;
@@ -181,10 +175,12 @@ i64 cauce_copy(struct message **messages, i64 count, char *buffer, i64 capacity,
       break;
     }
     end = after;
+    /* At once, and not the whole batch at its end: what reading its headers has allocated serves the next one. */
+    kafka.message_destroy(messages[at]);
   }
-  given = buffer ? at : count;
-  for (at = 0; at < given; at++) kafka.message_destroy(messages[at]);
-  return given;
+  if (buffer) return at;
+  for (at = 0; at < count; at++) kafka.message_destroy(messages[at]);
+  return count;
 }
 
 static void *at_address(double address) { return (void *)(u64)address; }
@@ -197,10 +193,11 @@ static void *headers_to_write(const struct record_write *w) {
     const char *block = at_address(w->headers);
     i64 from = 0;
     for (h = 0; h < -count; h++) {
-      i32 name_bytes = number_at(block, from), value_bytes = number_at(block, from + 4);
+      i32 lengths[2];
       const char *name = block + from + 8;
-      kafka.header_add(headers, name, name_bytes, value_bytes < 0 ? 0 : name + name_bytes, value_bytes < 0 ? 0 : value_bytes);
-      from += 8 + name_bytes + (value_bytes < 0 ? 0 : value_bytes);
+      memcpy(lengths, block + from, 8);
+      kafka.header_add(headers, name, lengths[0], lengths[1] < 0 ? 0 : name + lengths[0], lengths[1] < 0 ? 0 : lengths[1]);
+      from += 8 + lengths[0] + (lengths[1] < 0 ? 0 : lengths[1]);
     }
   } else {
     const struct header_write *header = at_address(w->headers);

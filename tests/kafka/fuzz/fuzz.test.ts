@@ -26,10 +26,7 @@ describe("the shim under the address sanitizer", () => {
       "end + 8 + (i64)(name_bytes + value_bytes) > capacity",
       "end > capacity",
     ],
-    "a message given back twice": [
-      "at < given; at++) kafka",
-      "at < given; at++) kafka.message_destroy(messages[at]), kafka",
-    ],
+    "a message given back twice": ["if (buffer) return at;", "if (buffer && at < count) return at;"],
     "a refused record's headers that stay": ["  kafka.headers_destroy(headers);", "  "],
     "a report that counts twice": ["answers->failed++;", "answers->failed += 2;"],
   };
