@@ -7,6 +7,7 @@ import { deriveId } from "../../runtime/engine/envelope.ts";
 import { runChild, type ChildOptions, type Window } from "./child.ts";
 import { COMMIT_EVERY_MS, PARTITIONS, type Filled, type Stage } from "./stage.ts";
 import { Turns } from "./turns.ts";
+import type { Pair } from "./verdict.ts";
 import type { HopWork } from "./window.ts";
 
 export interface Hop {
@@ -59,20 +60,19 @@ export async function measureHop(stage: Stage, input: Filled, hop: Hop): Promise
   return { ...window, ...(await judgeHop(stage, input, { hop, ran, rate })), messagesPerSecond };
 }
 
-/** Runs two hops in turns of a second (turns.ts). Their wall time says nothing then. */
+/** Runs two hops in turns of a second (turns.ts). @returns the reference's CPU time over ours; their wall time says nothing then. */
 export async function measureInTurns(
   stage: Stage,
   input: Filled,
   { reference, ours }: { readonly reference: Hop; readonly ours: Hop },
-): Promise<{ readonly reference: HopCost; readonly ours: HopCost }> {
+): Promise<Pair> {
   const turns = new Turns();
   const [first, second] = await Promise.all([reference, ours].map((hop) => runHop(stage, input, hop, turns)));
   if (first === undefined || second === undefined) throw new Error("a hop is missing");
   // Looked at once neither runs any more.
-  return {
-    reference: await judgeHop(stage, input, { hop: reference, ran: first }),
-    ours: await judgeHop(stage, input, { hop: ours, ran: second }),
-  };
+  const theirs = await judgeHop(stage, input, { hop: reference, ran: first });
+  const mine = await judgeHop(stage, input, { hop: ours, ran: second });
+  return { value: theirs.cpuUsPerMessage / mine.cpuUsPerMessage, faults: theirs.faults + mine.faults };
 }
 
 interface RanHop {
