@@ -15,6 +15,7 @@ import {
   type SettingValues,
 } from "./config/settings.ts";
 import { createClient } from "./engine/client.ts";
+import type { ConsumerOptions } from "./engine/consumer-options.ts";
 import { startConsumer, type Consumer } from "./engine/consumer.ts";
 import { Neighbours } from "./engine/neighbours.ts";
 import { namesFor } from "./engine/names.ts";
@@ -256,17 +257,20 @@ function groupsOf(app: string, handlers: readonly Handler[]): GroupTopics[] {
   });
 }
 
-function observe(handler: Handler, started: Started<unknown>, telemetry: Telemetry) {
+/** An application that observes nothing costs a message nothing. */
+function observe(
+  handler: Handler,
+  started: Started<unknown>,
+  telemetry: Telemetry,
+): Pick<ConsumerOptions, "started" | "settled"> {
+  const settled = telemetry.settledBy(handler.name);
+  if (started.observe === undefined)
+    return { settled: (_processed, outcome, elapsedMs) => settled(outcome, elapsedMs) };
   return {
-    started: (
-      ...[envelope, value]: Parameters<NonNullable<Parameters<typeof startConsumer>[0]["started"]>>
-    ) => started.observe?.(startedStep(handler, envelope, value, systemClock.nowMs())),
-    settled: (
-      ...[processed, outcome, elapsedMs]: Parameters<
-        NonNullable<Parameters<typeof startConsumer>[0]["settled"]>
-      >
-    ) => {
-      telemetry.settled(handler.name, outcome, elapsedMs);
+    started: (envelope, value) =>
+      started.observe?.(startedStep(handler, envelope, value, systemClock.nowMs())),
+    settled(processed, outcome, elapsedMs) {
+      settled(outcome, elapsedMs);
       started.observe?.(settledStep(handler, processed, outcome));
     },
   };

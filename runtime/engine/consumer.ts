@@ -317,9 +317,11 @@ export class Consumer {
 
   /** A message is settled for good: its offset may move. */
   #finished({ partition, ticket }: Task, atMs: number): void {
+    const known = partition.frontier.moved;
     partition.frontier.finish(ticket);
     partition.progressMs = atMs;
-    this.#committer.dirty(partition);
+    // Once is enough until its next commit.
+    if (!known) this.#committer.dirty(partition);
   }
 
   /** Nothing of this task runs any more. */

@@ -9,7 +9,7 @@ import { CauceError } from "../ground/errors.ts";
 import type { Emission } from "../handler/emission.ts";
 import type { AnyTopic } from "../handler/topic.ts";
 import type { ScheduledMessage } from "../store/store.ts";
-import { childTrace, deriveId, writeEnvelope, type Envelope } from "./envelope.ts";
+import { deriveId, writeEnvelope, type Envelope } from "./envelope.ts";
 import type { Done, Output } from "./outcome.ts";
 import { validate } from "./validate.ts";
 
@@ -64,9 +64,9 @@ function emitOne(
   if (emission === undefined) return undefined;
   const { input, nowMs: bornAtMs } = origin;
   const id = deriveId(input.id, emission.output, index);
-  const traceparent = childTrace(input.traceparent, id);
   const { source } = origin.by.names;
-  const record = recordOf(emission.topic, emission.value, { id, source, bornAtMs, traceparent });
+  const about = { id, source, bornAtMs, traceparent: null };
+  const record = recordOf(emission.topic, emission.value, about, input.traceparent);
   if (record instanceof Promise)
     return record.then((late) => add({ messageId: id, record: late, bornAtMs }, emission, origin, emitted));
   return add({ messageId: id, record, bornAtMs }, emission, origin, emitted);
@@ -96,40 +96,48 @@ function add(
   });
 }
 
-/** A value on its way out: validated, encoded, keyed, in an envelope. A promise only where the schema makes one. */
+/**
+ * A value on its way out: validated, encoded, keyed, in an envelope. A promise only where the schema makes one.
+ * @param parent See `writeEnvelope`.
+ */
 export function recordOf(
   topic: AnyTopic,
   value: unknown,
   envelope: Pick<Envelope, "id" | "bornAtMs" | "traceparent"> & { readonly source: string },
+  parent: string | null = null,
 ): OutgoingRecord | Promise<OutgoingRecord> {
   const checked = validate(topic, value);
   return checked instanceof Promise
-    ? checked.then(() => written(topic, value, envelope))
-    : written(topic, value, envelope);
+    ? checked.then(() => written(topic, value, envelope, parent))
+    : written(topic, value, envelope, parent);
 }
 
 function written(
   topic: AnyTopic,
   value: unknown,
   { id, bornAtMs, traceparent, source }: Parameters<typeof recordOf>[2],
+  parent: string | null,
 ): OutgoingRecord {
   const key = topic.key(value as never);
   return {
     topic: topic.name,
     key: typeof key === "string" ? utf8.encode(key) : key,
     value: topic.codec.encode(value),
-    headers: writeEnvelope({
-      id,
-      bornAtMs,
-      traceparent,
-      source,
-      type: topic.name,
-      contentType: topic.codec.contentType,
-      schema: topic.version,
-      attempts: 0,
-      deferrals: 0,
-      delivery: 0,
-    }),
+    headers: writeEnvelope(
+      {
+        id,
+        bornAtMs,
+        traceparent,
+        source,
+        type: topic.name,
+        contentType: topic.codec.contentType,
+        schema: topic.version,
+        attempts: 0,
+        deferrals: 0,
+        delivery: 0,
+      },
+      parent,
+    ),
   };
 }
 

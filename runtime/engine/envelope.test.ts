@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { IncomingRecord, RecordHeaders } from "../bus/bus.ts";
-import { childTrace, deriveId, readEnvelope, withCounters, writeEnvelope } from "./envelope.ts";
+import { deriveId, readEnvelope, withCounters, writeEnvelope } from "./envelope.ts";
 
 const utf8 = new TextEncoder();
 const record = (headers: RecordHeaders): IncomingRecord => ({
@@ -13,19 +13,21 @@ const record = (headers: RecordHeaders): IncomingRecord => ({
   timestampMs: 5_000,
 });
 
+const written = {
+  id: "m1",
+  source: "/app/h",
+  type: "t",
+  bornAtMs: Date.UTC(2026, 0, 2),
+  contentType: "application/json",
+  traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`,
+  attempts: 2,
+  deferrals: 3,
+  delivery: 4,
+  schema: 3,
+};
+
 test("what is written is read back", () => {
-  const headers = writeEnvelope({
-    id: "m1",
-    source: "/app/h",
-    type: "t",
-    bornAtMs: Date.UTC(2026, 0, 2),
-    contentType: "application/json",
-    traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`,
-    attempts: 2,
-    deferrals: 3,
-    delivery: 4,
-    schema: 3,
-  });
+  const headers = writeEnvelope(written);
   expect(readEnvelope(record(headers))).toEqual({
     id: "m1",
     bornAtMs: Date.UTC(2026, 0, 2),
@@ -96,7 +98,9 @@ test("ids of outputs follow from input, output and index alone", () => {
 
 test("an output's trace is the same trace with a span of its own", () => {
   const parent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
-  expect(childTrace(parent, "c".repeat(32))).toBe(`00-${"a".repeat(32)}-${"c".repeat(16)}-01`);
-  expect(childTrace(parent, "0".repeat(32))).toBe(`00-${"a".repeat(32)}-0000000000000001-01`);
-  expect(childTrace(null, "c".repeat(32))).toBeNull();
+  const traceOf = (id: string, of: string | null) =>
+    readEnvelope(record(writeEnvelope({ ...written, id, traceparent: null }, of))).traceparent;
+  expect(traceOf("c".repeat(32), parent)).toBe(`00-${"a".repeat(32)}-${"c".repeat(16)}-01`);
+  expect(traceOf("0".repeat(32), parent)).toBe(`00-${"a".repeat(32)}-0000000000000001-01`);
+  expect(traceOf("c".repeat(32), null)).toBeNull();
 });

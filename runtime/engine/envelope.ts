@@ -65,17 +65,21 @@ const READ: readonly string[] = [
 
 /** Reads what a record says about itself. Never throws: what is missing or damaged falls back. */
 export function readEnvelope(record: IncomingRecord): Envelope {
-  const [id = "", time, traceparent, attempts, deferrals, delivery, schema, place] =
-    record.headerTexts?.(READ) ?? textsOf(record.headers);
+  const texts = record.headerTexts?.(READ) ?? textsOf(record.headers);
+  // By their places in READ: a pattern would go through an iterator.
+  const id = texts[0] ?? "";
+  const time = texts[1];
+  const traceparent = texts[2];
+  const place = texts[7];
   const stamped = time === undefined ? NaN : parsedTime(time);
   return {
     id: isMessageId(id) ? id : coordinatesOf(record),
     bornAtMs: Number.isNaN(stamped) ? record.timestampMs : stamped,
     traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : null,
-    attempts: count(attempts),
-    deferrals: count(deferrals),
-    delivery: count(delivery),
-    schema: Math.max(1, count(schema)),
+    attempts: count(texts[3]),
+    deferrals: count(texts[4]),
+    delivery: count(texts[5]),
+    schema: Math.max(1, count(texts[6])),
     place: place === undefined ? null : readPlace(place),
   };
 }
@@ -111,17 +115,19 @@ function coordinatesOf({ topic, partition, offset, timestampMs }: IncomingRecord
   return `${topic}/${partition}/${offset}@${timestampMs}`;
 }
 
-/** Headers of a message that is made here. */
-export function writeEnvelope(envelope: NewEnvelope): RecordHeaders {
+/** Headers of a message that is made here. @param parent The traceparent of the message that it is an output of. */
+export function writeEnvelope(envelope: NewEnvelope, parent: string | null = null): RecordHeaders {
+  const id = utf8.encode(envelope.id);
   const headers: Header[] = [
     SPECVERSION,
-    ["ce_id", utf8.encode(envelope.id)],
+    ["ce_id", id],
     sources.of(envelope.source),
     types.of(envelope.type),
     timeOf(envelope.bornAtMs),
     contentTypes.of(envelope.contentType),
   ];
-  if (envelope.traceparent !== null) headers.push(["traceparent", utf8.encode(envelope.traceparent)]);
+  if (parent !== null) headers.push(["traceparent", childTrace(parent, id)]);
+  else if (envelope.traceparent !== null) headers.push(["traceparent", utf8.encode(envelope.traceparent)]);
   if (envelope.schema > 1) headers.push([SCHEMA, utf8.encode(String(envelope.schema))]);
   addCounters(headers, envelope);
   return headers;
@@ -235,14 +241,21 @@ export function deriveId(inputId: string, output: string, index: number): string
   return hash("sha256", `${inputId}\u001f${output}\u001f${index}`, "hex").slice(0, 32);
 }
 
-/** W3C's word for an invalid span. */
-const NO_SPAN = "0000000000000000";
+/** Where a traceparent's span lies: `00-<32 digits of the trace>-<16 of the span>-<2 of the flags>`. */
+const SPAN = { from: 36, to: 52 } as const;
+const ZERO = 0x30;
 
-/** A traceparent for an output: the same trace as its input's envelope has, and a span that follows from the output's id. */
-export function childTrace(traceparent: string | null, outputId: string): string | null {
-  if (traceparent === null) return null;
-  const span = outputId.slice(0, 16);
-  return `${traceparent.slice(0, 36)}${span === NO_SPAN ? "0000000000000001" : span}${traceparent.slice(52)}`;
+/** The same trace, and the first 16 digits of an output's id as its span. In bytes: cutting and joining texts costs more. */
+function childTrace(parent: string, id: Uint8Array): Uint8Array {
+  const trace = utf8.encode(parent);
+  let isNone = true;
+  for (let at = SPAN.from; at < SPAN.to; at++) {
+    const digit = id[at - SPAN.from] ?? ZERO;
+    trace[at] = digit;
+    isNone &&= digit === ZERO;
+  }
+  if (isNone) trace[SPAN.to - 1] = ZERO + 1; // sixteen zeros are W3C's word for an invalid span
+  return trace;
 }
 
 function addCounters(headers: Header[], { attempts, deferrals, delivery }: Counters): void {

@@ -71,11 +71,11 @@ export class Frontier {
       this.#next = first.offset + 1;
       this.#head++;
     }
-    // Cutting in large pieces keeps the cost of a finish constant on average.
-    if (this.#head > 1_024 || this.#head === this.#tickets.length) {
-      this.#tickets = this.#tickets.slice(this.#head);
-      this.#head = 0;
-    }
+    // Cutting in large pieces keeps the cost of a finish constant on average; emptied, the array is used again.
+    if (this.#head === this.#tickets.length) this.#tickets.length = 0;
+    else if (this.#head > 1_024) this.#tickets = this.#tickets.slice(this.#head);
+    else return;
+    this.#head = 0;
   }
 
   /** Is something finished that no acknowledged commit tells? */

@@ -20,11 +20,10 @@ export interface LanesOptions<Task extends Laned> {
 
 export class Lanes<Task extends Laned> {
   readonly #options: LanesOptions<Task>;
-  /**
-   * Tasks that wait behind a running one of their lane, null while there are none. A lane is in here exactly while one of its
-   * tasks is ready or runs.
-   */
-  readonly #waiting = new Map<string, Task[] | null>();
+  /** Lanes of which a task is ready or runs. Beside `#waiting`, since most lanes have one task: a set is asked once for it, a map twice. */
+  readonly #taken = new Set<string>();
+  /** Tasks that wait behind one of their lane; no lane is in here without any. */
+  readonly #waiting = new Map<string, Task[]>();
   /** Tasks that may run as soon as there is room, oldest first. */
   #ready: Task[] = [];
   #head = 0;
@@ -43,10 +42,10 @@ export class Lanes<Task extends Laned> {
   push(task: Task): void {
     const { lane } = task;
     if (lane !== null) {
-      const behind = this.#waiting.get(lane);
-      if (behind === undefined) this.#waiting.set(lane, null);
-      else {
-        if (behind === null) this.#waiting.set(lane, [task]);
+      const { size } = this.#taken;
+      if (this.#taken.add(lane).size === size) {
+        const behind = this.#waiting.get(lane);
+        if (behind === undefined) this.#waiting.set(lane, [task]);
         else behind.push(task);
         return;
       }
@@ -59,11 +58,18 @@ export class Lanes<Task extends Laned> {
   finished({ lane }: Task): void {
     this.#running--;
     if (lane !== null) {
-      const task = this.#waiting.get(lane)?.shift();
-      if (task === undefined) this.#waiting.delete(lane);
-      else this.#ready.push(task);
+      const next = this.#waiting.size === 0 ? undefined : this.#nextOf(lane);
+      if (next === undefined) this.#taken.delete(lane);
+      else this.#ready.push(next);
     }
     this.#start();
+  }
+
+  #nextOf(lane: string): Task | undefined {
+    const behind = this.#waiting.get(lane);
+    const next = behind?.shift();
+    if (behind?.length === 0) this.#waiting.delete(lane);
+    return next;
   }
 
   /** A task's run is over, and the task is not: its lane waits for that, others need not. */

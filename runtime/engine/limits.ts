@@ -5,7 +5,7 @@ export const LIMITS = {
   /** Records that one `take` may return. */
   takeRecords: 1_000,
   /** After so long the event loop gets its turn: handlers that make no promise would keep it. Looked at every so many records. */
-  turnMs: 4,
+  turnMs: 1,
   lookAtClockEvery: 16,
   /**
    * A partition's share of what one handler holds in memory: this many records, or twice the handler's concurrency. Four

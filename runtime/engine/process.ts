@@ -112,10 +112,21 @@ function finish(
 ): Processed | Promise<Processed> {
   failpoint("process.handled");
   const { processing, envelope } = attempt;
-  const done = emit(returned, made, { by: processing, input: envelope, nowMs: processing.clock.nowMs() });
-  return done instanceof Promise
-    ? done.then((late) => concluded(attempt, late, null, made)).catch((thrown) => failed(thrown, attempt))
-    : concluded(attempt, done, null, made);
+  const nowMs = processing.clock.nowMs();
+  const done = emit(returned, made, { by: processing, input: envelope, nowMs });
+  if (done instanceof Promise)
+    return done
+      .then((late) => concluded(attempt, late, null, made))
+      .catch((thrown) => failed(thrown, attempt));
+  // Its outputs were born when it was decided.
+  return {
+    envelope,
+    value: attempt.value,
+    outcome: done,
+    verdict: null,
+    decidedAtMs: nowMs,
+    emissions: made,
+  };
 }
 
 function failed(thrown: unknown, attempt: Attempt): Processed {

@@ -56,8 +56,7 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
         })),
     ),
   );
-  // Of handlers and topics that are declared: few.
-  const settledBy = new Map<string, ReturnType<typeof metrics.settledBy>>();
+  // Of topics that are declared: few.
   const publishedOn = new Map<string, ReturnType<typeof metrics.publishedOn>>();
   return {
     /** What the door needs. */
@@ -67,12 +66,14 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
       answered: (answered: Answered) => metrics.httpRequest(answered),
       heartbeat,
     },
-    /** A message was settled. */
-    settled(handler: string, outcome: Settled, durationMs: number) {
-      remembered(settledBy, handler, metrics.settledBy)(outcome.kind, durationMs);
-      if (outcome.kind === "done")
-        for (const { record } of outcome.publish)
-          remembered(publishedOn, record.topic, metrics.publishedOn)();
+    /** For each message that a handler settles. Made once a handler. */
+    settledBy(handler: string) {
+      const settled = metrics.settledBy(handler);
+      return (outcome: Settled, durationMs: number) => {
+        settled(outcome.kind, durationMs);
+        if (outcome.kind === "done")
+          for (const { record } of outcome.publish) count(publishedOn, record.topic, metrics.publishedOn);
+      };
     },
     /** The scheduler published these rows. */
     published: (due: readonly DueMessage[]) => {
@@ -92,10 +93,10 @@ export function openTelemetry({ bus, store, consumers, expected, clock, started 
   };
 }
 
-function remembered<Made>(known: Map<string, Made>, name: string, make: (name: string) => Made): Made {
-  let made = known.get(name);
-  if (made === undefined) known.set(name, (made = make(name)));
-  return made;
+function count(known: Map<string, () => void>, topic: string, make: (topic: string) => () => void): void {
+  let counted = known.get(topic);
+  if (counted === undefined) known.set(topic, (counted = make(topic)));
+  counted();
 }
 
 /** Ready: every consumer has its assignment, and broker and database answer. */
