@@ -5,6 +5,7 @@
  * whose run is over and whose end is still awaited does not count.
  * No promise is made for a task: one that is over before `run` returns costs a call. Never here: what a task does.
  */
+import { Taken } from "./taken.ts";
 
 /** What a lane needs of its tasks. */
 export interface Laned {
@@ -20,8 +21,8 @@ export interface LanesOptions<Task extends Laned> {
 
 export class Lanes<Task extends Laned> {
   readonly #options: LanesOptions<Task>;
-  /** Lanes of which a task is ready or runs. Beside `#waiting`, since most lanes have one task: a set is asked once for it, a map twice. */
-  readonly #taken = new Set<string>();
+  /** Lanes of which a task is ready or runs. */
+  readonly #taken = new Taken();
   /** Tasks that wait behind one of their lane; no lane is in here without any. */
   readonly #waiting = new Map<string, Task[]>();
   /** Tasks that may run as soon as there is room, oldest first. */
@@ -41,14 +42,11 @@ export class Lanes<Task extends Laned> {
 
   push(task: Task): void {
     const { lane } = task;
-    if (lane !== null) {
-      const { size } = this.#taken;
-      if (this.#taken.add(lane).size === size) {
-        const behind = this.#waiting.get(lane);
-        if (behind === undefined) this.#waiting.set(lane, [task]);
-        else behind.push(task);
-        return;
-      }
+    if (lane !== null && !this.#taken.add(lane)) {
+      const behind = this.#waiting.get(lane);
+      if (behind === undefined) this.#waiting.set(lane, [task]);
+      else behind.push(task);
+      return;
     }
     this.#ready.push(task);
     this.#start();
