@@ -4,7 +4,10 @@
 export const LIMITS = {
   /** Records that one `take` may return. */
   takeRecords: 1_000,
-  /** After so long the event loop gets its turn: handlers that make no promise would keep it. Looked at every so many records. */
+  /**
+   * After so long the event loop gets its turn: handlers that make no promise would keep it. What they have made goes out then, together,
+   * while it still lies in the processor's caches: longer turns make a message dearer. Looked at every so many records.
+   */
   turnMs: 1,
   lookAtClockEvery: 16,
   /**
