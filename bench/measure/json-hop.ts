@@ -39,7 +39,7 @@ function compare(options: {
     const input = await stage.fillTopic({ messages, bytes, headers: 7 });
     const runtime = await runtimeHop(stage, order);
     const hops = { reference: BARE_LOOP, ours: runtime.hop };
-    // By key the limit lies a few hundredths below what is to be expected, less than two runs of a loop differ by.
+    // The judged row: one pair differs from the next by up to a fifth.
     const count = order === "key" && bytes === 256 ? 2 * stage.morePairs : stage.morePairs;
     const pairs = await repeat(count, () => measureInTurns(stage, input, hops));
     runtime.close();

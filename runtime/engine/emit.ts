@@ -9,7 +9,7 @@ import { CauceError } from "../ground/errors.ts";
 import type { Emission } from "../handler/emission.ts";
 import type { AnyTopic } from "../handler/topic.ts";
 import type { ScheduledMessage } from "../store/store.ts";
-import { deriveId, writeEnvelope, type Envelope } from "./envelope.ts";
+import { deriveId, writeEnvelope, type Envelope, type NewEnvelope } from "./envelope.ts";
 import type { Done, Output } from "./outcome.ts";
 import { validate } from "./validate.ts";
 
@@ -65,8 +65,8 @@ function emitOne(
   const { input, nowMs: bornAtMs } = origin;
   const id = deriveId(input.id, emission.output, index);
   const { source } = origin.by.names;
-  const about = { id, source, bornAtMs, traceparent: null };
-  const record = recordOf(emission.topic, emission.value, about, input.traceparent);
+  const about = { id, source, bornAtMs, traceparent: null, parent: input.traceparent };
+  const record = recordOf(emission.topic, emission.value, about);
   if (record instanceof Promise)
     return record.then((late) => add({ messageId: id, record: late, bornAtMs }, emission, origin, emitted));
   return add({ messageId: id, record, bornAtMs }, emission, origin, emitted);
@@ -96,48 +96,41 @@ function add(
   });
 }
 
-/**
- * A value on its way out: validated, encoded, keyed, in an envelope. A promise only where the schema makes one.
- * @param parent See `writeEnvelope`.
- */
+/** A value on its way out: validated, encoded, keyed, in an envelope. A promise only where the schema makes one. */
 export function recordOf(
   topic: AnyTopic,
   value: unknown,
-  envelope: Pick<Envelope, "id" | "bornAtMs" | "traceparent"> & { readonly source: string },
-  parent: string | null = null,
+  envelope: Pick<NewEnvelope, "id" | "bornAtMs" | "traceparent" | "parent" | "source">,
 ): OutgoingRecord | Promise<OutgoingRecord> {
   const checked = validate(topic, value);
   return checked instanceof Promise
-    ? checked.then(() => written(topic, value, envelope, parent))
-    : written(topic, value, envelope, parent);
+    ? checked.then(() => written(topic, value, envelope))
+    : written(topic, value, envelope);
 }
 
 function written(
   topic: AnyTopic,
   value: unknown,
-  { id, bornAtMs, traceparent, source }: Parameters<typeof recordOf>[2],
-  parent: string | null,
+  { id, bornAtMs, traceparent, parent = null, source }: Parameters<typeof recordOf>[2],
 ): OutgoingRecord {
   const key = topic.key(value as never);
   return {
     topic: topic.name,
     key: typeof key === "string" ? utf8.encode(key) : key,
     value: topic.codec.encode(value),
-    headers: writeEnvelope(
-      {
-        id,
-        bornAtMs,
-        traceparent,
-        source,
-        type: topic.name,
-        contentType: topic.codec.contentType,
-        schema: topic.version,
-        attempts: 0,
-        deferrals: 0,
-        delivery: 0,
-      },
+    headers: writeEnvelope({
+      id,
+      bornAtMs,
+      traceparent,
       parent,
-    ),
+      source,
+      type: topic.name,
+      contentType: topic.codec.contentType,
+      schema: topic.version,
+      attempts: 0,
+      deferrals: 0,
+      delivery: 0,
+    }),
   };
 }
 

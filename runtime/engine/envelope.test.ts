@@ -99,7 +99,7 @@ test("ids of outputs follow from input, output and index alone", () => {
 test("an output's trace is the same trace with a span of its own", () => {
   const parent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
   const traceOf = (id: string, of: string | null) =>
-    readEnvelope(record(writeEnvelope({ ...written, id, traceparent: null }, of))).traceparent;
+    readEnvelope(record(writeEnvelope({ ...written, id, traceparent: null, parent: of }))).traceparent;
   expect(traceOf("c".repeat(32), parent)).toBe(`00-${"a".repeat(32)}-${"c".repeat(16)}-01`);
   expect(traceOf("0".repeat(32), parent)).toBe(`00-${"a".repeat(32)}-0000000000000001-01`);
   expect(traceOf("c".repeat(32), null)).toBeNull();

@@ -30,6 +30,8 @@ export interface Envelope extends Counters {
 }
 
 export interface NewEnvelope extends Omit<Envelope, "place"> {
+  /** Of an output: the traceparent of its input, whose trace it goes on with. Then it has none of its own. */
+  readonly parent?: string | null;
   /** Who made it: `/<app>/<handler>`. */
   readonly source: string;
   /** The topic that it was made for, also while it lies on a retry topic. */
@@ -115,8 +117,8 @@ function coordinatesOf({ topic, partition, offset, timestampMs }: IncomingRecord
   return `${topic}/${partition}/${offset}@${timestampMs}`;
 }
 
-/** Headers of a message that is made here. @param parent The traceparent of the message that it is an output of. */
-export function writeEnvelope(envelope: NewEnvelope, parent: string | null = null): RecordHeaders {
+/** Headers of a message that is made here. */
+export function writeEnvelope(envelope: NewEnvelope): RecordHeaders {
   const id = utf8.encode(envelope.id);
   const headers: Header[] = [
     SPECVERSION,
@@ -126,8 +128,9 @@ export function writeEnvelope(envelope: NewEnvelope, parent: string | null = nul
     timeOf(envelope.bornAtMs),
     contentTypes.of(envelope.contentType),
   ];
+  const { traceparent, parent = null } = envelope;
   if (parent !== null) headers.push(["traceparent", childTrace(parent, id)]);
-  else if (envelope.traceparent !== null) headers.push(["traceparent", utf8.encode(envelope.traceparent)]);
+  else if (traceparent !== null) headers.push(["traceparent", utf8.encode(traceparent)]);
   if (envelope.schema > 1) headers.push([SCHEMA, utf8.encode(String(envelope.schema))]);
   addCounters(headers, envelope);
   return headers;

@@ -63,13 +63,6 @@ export class Lanes<Task extends Laned> {
     this.#start();
   }
 
-  #nextOf(lane: string): Task | undefined {
-    const behind = this.#waiting.get(lane);
-    const next = behind?.shift();
-    if (behind?.length === 0) this.#waiting.delete(lane);
-    return next;
-  }
-
   /** A task's run is over, and the task is not: its lane waits for that, others need not. */
   ran(): void {
     this.#running--;
@@ -96,6 +89,13 @@ export class Lanes<Task extends Laned> {
   gate(open: boolean): void {
     this.#open = open;
     this.#start();
+  }
+
+  #nextOf(lane: string): Task | undefined {
+    const behind = this.#waiting.get(lane);
+    const next = behind?.shift();
+    if (behind?.length === 0) this.#waiting.delete(lane);
+    return next;
   }
 
   /** Tasks that are over at once come back here while others are being started: the loop takes them on, not the stack. */

@@ -119,14 +119,7 @@ function finish(
       .then((late) => concluded(attempt, late, null, made))
       .catch((thrown) => failed(thrown, attempt));
   // Its outputs were born when it was decided.
-  return {
-    envelope,
-    value: attempt.value,
-    outcome: done,
-    verdict: null,
-    decidedAtMs: nowMs,
-    emissions: made,
-  };
+  return concluded(attempt, done, null, made, nowMs);
 }
 
 function failed(thrown: unknown, attempt: Attempt): Processed {
@@ -142,8 +135,9 @@ export function concluded(
   outcome: Outcome,
   verdict: Verdict | null = null,
   emissions: readonly Emission[] = [],
+  decidedAtMs: number = processing.clock.nowMs(),
 ): Processed {
-  return { envelope, value, outcome, verdict, decidedAtMs: processing.clock.nowMs(), emissions };
+  return { envelope, value, outcome, verdict, decidedAtMs, emissions };
 }
 
 /** A message of a newer schema than this process knows waits, however old it is, until a newer process takes it. */

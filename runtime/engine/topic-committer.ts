@@ -40,8 +40,8 @@ export class TopicCommitter {
 
   /**
    * Commits these partitions now, after a commit that is under way, and waits at most `withinMs`. Never rejects. While the group gives
-   * out partitions anew it takes no commit: that is waited for, since whoever gets these would repeat them. A member that has joined again already hears of nothing until the
-   * others have drained theirs, since the broker answers one request of a connection after the other.
+   * out partitions anew it takes no commit: that is waited for, since whoever gets these would repeat them. A member that has joined
+   * again already hears of nothing until the others have drained theirs: the broker answers one request of a connection after the other.
    */
   async flush(partitions: readonly OwnedPartition[], withinMs: number): Promise<void> {
     const { clock, log } = this.#options;
