@@ -67,21 +67,17 @@ const READ: readonly string[] = [
 
 /** Reads what a record says about itself. Never throws: what is missing or damaged falls back. */
 export function readEnvelope(record: IncomingRecord): Envelope {
-  const texts = record.headerTexts?.(READ) ?? textsOf(record.headers);
-  // By their places in READ: a pattern would go through an iterator.
-  const id = texts[0] ?? "";
-  const time = texts[1];
-  const traceparent = texts[2];
-  const place = texts[7];
+  const [id = "", time, traceparent, attempts, deferrals, delivery, schema, place] =
+    record.headerTexts?.(READ) ?? textsOf(record.headers);
   const stamped = time === undefined ? NaN : parsedTime(time);
   return {
     id: isMessageId(id) ? id : coordinatesOf(record),
     bornAtMs: Number.isNaN(stamped) ? record.timestampMs : stamped,
     traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : null,
-    attempts: count(texts[3]),
-    deferrals: count(texts[4]),
-    delivery: count(texts[5]),
-    schema: Math.max(1, count(texts[6])),
+    attempts: count(attempts),
+    deferrals: count(deferrals),
+    delivery: count(delivery),
+    schema: Math.max(1, count(schema)),
     place: place === undefined ? null : readPlace(place),
   };
 }
