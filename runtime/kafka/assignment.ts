@@ -3,16 +3,15 @@
  *
  * In: rebalance events. Out: calls of the owner, one at a time, and the answer that librdkafka waits for.
  * Before a partition is ours its queue is forwarded to the records' queue and its committed offset is known, so that
- * nothing ever starts at a place that nobody chose. Never here: records, commits.
+ * nothing ever starts at a place that nobody chose. Never here: records, commits, which place that is (starts.ts).
  */
 import type { BusTrouble, TopicPartition } from "../bus/bus.ts";
 import { messageOf } from "../ground/errors.ts";
 import { ERROR, errorName, takeError } from "./failures.ts";
-import { logLives } from "./log-life.ts";
-import { committedOffsets, edgeOffsets } from "./offsets.ts";
-import { type PartitionEntry, readList, START, withList } from "./partitions.ts";
+import { keyOf, type PartitionEntry, readList, withList } from "./partitions.ts";
 import type { Pump } from "./pump.ts";
 import type { Requests } from "./requests.ts";
+import { findStarts, type StartedPartition } from "./starts.ts";
 import { type Address, cString, text } from "./symbols.ts";
 import { wakeBrokers } from "./wake-brokers.ts";
 
@@ -28,16 +27,6 @@ export interface AssignmentOptions {
   readonly revoked: (partitions: readonly TopicPartition[]) => Promise<void>;
   readonly lost: (partitions: readonly TopicPartition[]) => void;
   readonly troubled: (trouble: BusTrouble) => void;
-}
-
-/** A partition that became ours and where it starts. */
-export interface StartedPartition extends TopicPartition {
-  /** The offset that the group had committed; undefined where there was none. */
-  readonly committed: number | undefined;
-  /** The text that was committed beside it. */
-  readonly metadata: string | undefined;
-  /** Which log the offsets count; see `logLives`. */
-  readonly life: string | undefined;
 }
 
 export class Assignment {
@@ -101,13 +90,17 @@ export class Assignment {
   async #assign(partitions: readonly TopicPartition[]): Promise<void> {
     const { assigned } = this.#options;
     for (const partition of partitions) this.#forward(partition);
-    const started = partitions.length === 0 ? [] : await this.#findStart(partitions);
+    const started =
+      partitions.length === 0
+        ? []
+        : await findStarts({
+            ...this.#options,
+            partitions,
+            closing: () => this.#closing,
+            failed: (message) => this.#trouble(message),
+          });
     if (!started) return;
-    const entries = started.map(({ topic, partition, committed }) => ({
-      topic,
-      partition,
-      offset: committed ?? START[this.#options.startAt],
-    }));
+    const entries = started.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
     const refused = new Set(
       this.#answer(entries, "assign").map(({ topic, partition }) => keyOf(topic, partition)),
     );
@@ -118,9 +111,6 @@ export class Assignment {
       this.#committable.add(key);
       this.#partitions.set(key, { topic, partition });
     }
-    // librdkafka remembers across assignments that a partition was paused; its new owner has paused nothing.
-    const { library, client } = this.#options.pump;
-    withList(library, ours, (list) => library.native.rd_kafka_resume_partitions(client, list));
     this.#wakeBrokers();
     this.#everAssigned = true;
     if (!this.#closing) assigned(ours);
@@ -164,39 +154,6 @@ export class Assignment {
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  /** Asks for the committed offsets until the broker tells them; undefined when we close meanwhile. */
-  async #findStart(partitions: readonly TopicPartition[]): Promise<readonly StartedPartition[] | undefined> {
-    const { pump, requests, group } = this.#options;
-    for (let waitMs = FIRST_RETRY_MS; !this.#closing; waitMs = Math.min(waitMs * 2, LONGEST_RETRY_MS)) {
-      try {
-        const question = { pump, requests, timeoutMs: REQUEST_MS };
-        const [committed, lives] = await Promise.all([
-          committedOffsets({ ...question, group, partitions }),
-          logLives({
-            ...question,
-            partitions,
-            timeoutMs: LIFE_MS,
-            failed: (message) => this.#trouble(message),
-          }),
-        ]);
-        const startOf = ({ topic, partition, offset, metadata }: PartitionEntry): StartedPartition => {
-          const life = lives.get(keyOf(topic, partition));
-          return { topic, partition, committed: offset, metadata, life };
-        };
-        const fresh = committed.filter((entry) => entry.offset === undefined);
-        if (fresh.length === 0 || this.#options.startAt === "earliest") return committed.map(startOf);
-        // "latest" is pinned to a number now, so that what arrives from here on is read even after a crash.
-        const ends = await edgeOffsets({ ...question, partitions: fresh, edge: "latest" });
-        return committed.map((entry) => startOf({ ...entry, offset: entry.offset ?? endOf(ends, entry) }));
-      } catch (error) {
-        if (this.#closing) return undefined;
-        this.#trouble(`the start of ${partitions.length} partitions is not known yet: ${messageOf(error)}`);
-        await new Promise((resolve) => setTimeout(resolve, waitMs));
-      }
-    }
-    return undefined;
   }
 
   #forward({ topic, partition }: TopicPartition): void {
@@ -260,18 +217,3 @@ export class Assignment {
     this.#options.troubled({ kind: "other", message });
   }
 }
-
-/** One string per partition, for sets and maps. Topic names hold no slash. */
-export function keyOf(topic: string, partition: number): string {
-  return `${topic}/${partition}`;
-}
-
-function endOf(ends: readonly PartitionEntry[], { topic, partition }: PartitionEntry): number | undefined {
-  return ends.find((end) => end.topic === topic && end.partition === partition)?.offset;
-}
-
-const REQUEST_MS = 10_000;
-/** A partition without a leader must not keep the others from starting. */
-const LIFE_MS = 2_000;
-const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 2_000;

@@ -7,7 +7,7 @@
  */
 import type { BusTrouble, CommittedOffset, TopicPartition } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
-import { Assignment, keyOf, type StartedPartition } from "./assignment.ts";
+import { Assignment } from "./assignment.ts";
 import { type ConsumedRecord, decodeBatches, type PartitionError } from "./batch.ts";
 import { type ClientConfig, EVENT } from "./client.ts";
 import { Commits } from "./commits.ts";
@@ -17,9 +17,10 @@ import type { ClientEvent } from "./events.ts";
 import { ERROR, requestFailure, takeError } from "./failures.ts";
 import { type GroupMetadata, generationOf, readGroupMetadata } from "./group-metadata.ts";
 import { LIFE_ANSWERS } from "./log-life.ts";
-import { withList } from "./partitions.ts";
+import { keyOf, withList } from "./partitions.ts";
 import { Pump } from "./pump.ts";
 import { Requests } from "./requests.ts";
+import type { StartedPartition } from "./starts.ts";
 import { type Address, cString, type Library, scratch } from "./symbols.ts";
 import { wakeBrokers } from "./wake-brokers.ts";
 
@@ -86,6 +87,8 @@ export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #owns = (topic: string, partition: number): boolean => this.#assignment.owns(topic, partition);
   readonly #positions = new Map<string, number | undefined>();
+  /** librdkafka remembers across assignments that a partition was paused. */
+  readonly #paused = new Set<string>();
   #keepAlive: Timer | undefined;
   #taker: { readonly most: number; resolve(records: readonly ConsumedRecord[]): void } | undefined;
   #closing: Promise<void> | undefined;
@@ -175,11 +178,13 @@ export class Consumer {
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    this.#switch(partitions, "rd_kafka_pause_partitions");
+    for (const { topic, partition } of this.#switch(partitions, "rd_kafka_pause_partitions"))
+      this.#paused.add(keyOf(topic, partition));
   }
 
   resume(partitions: readonly TopicPartition[]): void {
-    this.#switch(partitions, "rd_kafka_resume_partitions");
+    for (const { topic, partition } of this.#switch(partitions, "rd_kafka_resume_partitions"))
+      this.#paused.delete(keyOf(topic, partition));
     const ours = partitions.filter(({ topic, partition }) => this.#assignment.owns(topic, partition));
     wakeBrokers({ pump: this.#pump, requests: this.#requests, partitions: ours });
   }
@@ -275,6 +280,8 @@ export class Consumer {
     for (const { topic, partition, committed } of partitions) {
       this.#positions.set(keyOf(topic, partition), committed);
     }
+    // Its new owner has paused nothing. Those that nobody paused are left alone: to resume one makes librdkafka fetch it again.
+    this.resume(partitions.filter(({ topic, partition }) => this.#paused.has(keyOf(topic, partition))));
     this.#options.assigned(partitions);
     this.#serve();
   }
@@ -341,11 +348,12 @@ export class Consumer {
   #switch(
     partitions: readonly TopicPartition[],
     call: "rd_kafka_pause_partitions" | "rd_kafka_resume_partitions",
-  ): void {
+  ): readonly TopicPartition[] {
     const { library, client } = this.#pump;
     const ours = partitions.filter(({ topic, partition }) => this.#assignment.mayCommit(topic, partition));
-    if (ours.length === 0 || this.#pump.closed) return;
+    if (ours.length === 0 || this.#pump.closed) return [];
     withList(library, ours, (list) => library.native[call](client, list));
+    return ours;
   }
 
   #lagOf(topic: string, partition: number): number {

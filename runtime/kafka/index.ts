@@ -19,7 +19,7 @@ export { Producer, PRODUCER_DEFAULTS, type ProducerOptions } from "./producer.ts
 export { TransactionalProducer, type TransactionalProducerOptions } from "./transactions.ts";
 export { TransactionError, type TransactionRemedy } from "./transaction-error.ts";
 export { type GroupMetadata } from "./group-metadata.ts";
-export { type StartedPartition } from "./assignment.ts";
+export { type StartedPartition } from "./starts.ts";
 export { type CommitEntry, Consumer, CONSUMER_DEFAULTS, type ConsumerOptions } from "./consumer.ts";
 export { Admin, type AdminOptions, type NewTopic, type TopicDescription } from "./admin.ts";
 export { type TopicAnswer } from "./topic-answers.ts";

@@ -7,7 +7,8 @@
 import { messageOf } from "../ground/errors.ts";
 import { EVENT } from "./client.ts";
 import { ERROR } from "./failures.ts";
-import { latestEntries, OFFSET_ANSWERS, type OffsetQuestion } from "./offsets.ts";
+import { edgeEntries, OFFSET_ANSWERS, type OffsetQuestion } from "./offsets.ts";
+import { keyOf } from "./partitions.ts";
 import { type Address, cString, readAddress, scratch, text } from "./symbols.ts";
 
 /** What `Requests` must be told to listen for. */
@@ -21,13 +22,13 @@ export async function logLives(
   question: OffsetQuestion & { readonly failed: (message: string) => void },
 ): Promise<ReadonlyMap<string, string>> {
   try {
-    const [ids, ends] = await Promise.all([topicIds(question), latestEntries(question)]);
+    const [ids, ends] = await Promise.all([topicIds(question), edgeEntries({ ...question, edge: "latest" })]);
     return new Map(
       ends.flatMap(({ topic, partition, err, leaderEpoch }) => {
         const id = ids.get(topic);
         return id === undefined || err !== ERROR.none
           ? []
-          : [[`${topic}/${partition}`, `${id}/${leaderEpoch}`]];
+          : [[keyOf(topic, partition), `${id}/${leaderEpoch}`]];
       }),
     );
   } catch (error) {

@@ -75,11 +75,11 @@ export function committedOffsets(
   }
 }
 
-/** The first offset that is still there (`earliest`) or the next one to be written (`latest`). */
+/** As `edgeEntries`. @throws CauceError where it fails for any of them */
 export async function edgeOffsets(
   question: OffsetQuestion & { readonly edge: "earliest" | "latest" },
 ): Promise<PartitionEntry[]> {
-  const entries = await listOffsets(question);
+  const entries = await edgeEntries(question);
   for (const { err, topic, partition } of entries) {
     if (err === 0) continue;
     const what = `the ${question.edge} offset of ${topic} ${partition}`;
@@ -88,19 +88,15 @@ export async function edgeOffsets(
   return entries;
 }
 
-/** The end of a partition, and in which epoch its leader leads it (-1 where unknown); or why that is not known. */
-export interface LatestEntry extends ReadPartition {
+/** Where a partition begins or ends, and in which epoch its leader leads it (-1 where unknown); or why that is not known. */
+export interface EdgeEntry extends ReadPartition {
   readonly leaderEpoch: number;
 }
 
-/** As `edgeOffsets` for the end, but what fails for one partition is said in its entry. */
-export function latestEntries(question: OffsetQuestion): Promise<LatestEntry[]> {
-  return listOffsets({ ...question, edge: "latest" });
-}
-
-function listOffsets(
+/** `earliest`: the first offset that is still there; `latest`: the next one to be written. What fails for one partition is said in its entry. */
+export function edgeEntries(
   question: OffsetQuestion & { readonly edge: "earliest" | "latest" },
-): Promise<LatestEntry[]> {
+): Promise<EdgeEntry[]> {
   const { pump, requests, partitions, edge, timeoutMs } = question;
   const { library } = pump;
   const { native } = library;

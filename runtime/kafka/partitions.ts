@@ -34,6 +34,11 @@ export interface ReadPartition extends PartitionEntry {
   readonly err: number;
 }
 
+/** One string per partition, for sets and maps. Topic names hold no slash. */
+export function keyOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
+
 /** Where a partition starts that has no number: librdkafka's logical offsets. */
 export const START = { earliest: Number(OFFSET.beginning), latest: Number(OFFSET.end) } as const;
 

@@ -7,7 +7,7 @@
  * (`rd_kafka_max_block_ms`; seen with 2.16). A request wakes the thread that sends it. Never here: what was paused, and why.
  */
 import type { TopicPartition } from "../bus/bus.ts";
-import { latestEntries } from "./offsets.ts";
+import { edgeEntries } from "./offsets.ts";
 import type { Pump } from "./pump.ts";
 import type { Requests } from "./requests.ts";
 
@@ -19,7 +19,7 @@ export function wakeBrokers(work: {
   readonly partitions: readonly TopicPartition[];
 }): void {
   if (work.partitions.length === 0 || work.pump.closed) return;
-  latestEntries({ ...work, timeoutMs: REQUEST_MS }).catch(() => undefined);
+  edgeEntries({ ...work, edge: "latest", timeoutMs: REQUEST_MS }).catch(() => undefined);
 }
 
 const REQUEST_MS = 2_000;

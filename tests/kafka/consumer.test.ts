@@ -21,6 +21,7 @@ const BROKER_ERROR = {
   coordinatorLoading: 14,
   notCoordinator: 16,
   groupAuthorization: 30,
+  unknownTopicOrPartition: 3,
   rebalance: 27,
 } as const;
 const TIMEOUT_MS = 30_000;
@@ -145,6 +146,21 @@ describe("the consumer", () => {
       expect((await takeCount(second.subscription, 2)).map(({ offset }) => offset)).toEqual([3, 4]);
       expect(second.owner.troubles.some(({ message }) => message.includes("not known yet"))).toBe(true);
       cluster.clearErrors("offsetFetch");
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "reads a partition of which its leader does not know yet, as after a topic was made",
+    async () => {
+      const topic = await newTopic(20, 2);
+      cluster.pushErrors(
+        "listOffsets",
+        Array.from({ length: 6 }, () => BROKER_ERROR.unknownTopicOrPartition),
+      );
+      const { consumer, owner } = await openConsumer({ group: `g-${topic}`, topics: [topic] });
+      expect((await takeOffsets(consumer, 20)).length).toBe(20);
+      expect(owner.troubles.some(({ message }) => message.includes("not known yet"))).toBe(true);
     },
     TIMEOUT_MS,
   );
