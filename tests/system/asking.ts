@@ -83,18 +83,37 @@ export async function queue(door: string, asked: Question): Promise<string> {
   });
 }
 
-/** Resolves with the status of a question once it is in one of the states. */
+/** Resolves with the status of a question once it is in one of the states. A wait that was in vain tells the question's steps. */
 export async function reaches(
   door: string,
   id: string,
   ...states: readonly string[]
 ): Promise<Answer["body"]> {
-  return await eventually(`${id} is ${states.join(" or ")}`, async () => {
-    const { body } = await get(door, `/query/${id}`);
-    if (!states.includes(body.state ?? "")) throw new Error(`it is ${JSON.stringify(body)}`);
-    return body;
-  });
+  try {
+    return await eventually(`${id} is ${states.join(" or ")}`, async () => {
+      const { body } = await get(door, `/query/${id}`);
+      if (!states.includes(body.state ?? "")) throw new Error(`it is ${JSON.stringify(body)}`);
+      return body;
+    });
+  } catch (thrown) {
+    throw new Error(`${String(thrown)}\nits steps: ${await stepsOf(door, id)}`, { cause: thrown });
+  }
 }
+
+/** What the door streams of a question within a moment. */
+async function stepsOf(door: string, id: string): Promise<string> {
+  let told = "";
+  try {
+    const signal = AbortSignal.timeout(STREAM_MS);
+    const { body } = await fetch(`${door}/query/${id}/events`, { signal });
+    for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) told += text;
+  } catch (thrown) {
+    told += ` (${String(thrown)})`;
+  }
+  return told;
+}
+
+const STREAM_MS = 1_000;
 
 /** One number of /metrics, named with its labels as they stand there; 0 when it is not there. */
 export async function metric(door: string, name: string): Promise<number> {
