@@ -150,8 +150,11 @@ export interface Subscription {
    * `id` names their writer: unique among all that live, in every process.
    */
   transactions(id: string): Transactions;
-  /** Leaves the group. The owner has drained and committed before. Idempotent. */
-  close(): Promise<void>;
+  /**
+   * Leaves the group. The owner has drained and committed before. Waits at most `quietMs` (default 5 s; 0 for a broker that is gone) for a
+   * rebalance that would keep the group from hearing of it. Idempotent.
+   */
+  close(quietMs?: number): Promise<void>;
 }
 
 /** Records and offsets of a subscription that are there together or not at all, for whoever reads only what is committed. */

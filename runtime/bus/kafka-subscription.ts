@@ -127,13 +127,13 @@ export class KafkaSubscription implements Subscription {
     return this.#members.flatMap(({ consumer }) => consumer.lag());
   }
 
-  close(): Promise<void> {
-    return (this.#closing ??= this.#close());
+  close(quietMs?: number): Promise<void> {
+    return (this.#closing ??= this.#close(quietMs));
   }
 
-  async #close(): Promise<void> {
+  async #close(quietMs?: number): Promise<void> {
     this.#wake();
-    await Promise.all(this.#members.map(({ consumer }) => consumer.close()));
+    await Promise.all(this.#members.map(({ consumer }) => consumer.close(quietMs)));
     this.#options.forget();
   }
 

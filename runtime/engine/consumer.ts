@@ -182,10 +182,14 @@ export class Consumer {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
     this.#intake.wake();
+    const { clock } = this.#options;
+    const startMs = clock.monotonicMs();
     await this.#partitions.giveBack([...this.#partitions.all()], deadlineMs);
     this.#committer.stop();
     await this.#transactions?.close(deadlineMs > 0 ? LIMITS.commitMs : 0);
-    await this.#subscription?.close();
+    // What drain and commit did not need of their time is the group's.
+    const leftMs = deadlineMs + LIMITS.commitMs - (clock.monotonicMs() - startMs);
+    await this.#subscription?.close(deadlineMs > 0 ? Math.max(0, leftMs) : 0);
     await this.#loop;
     this.#deadlines.stop();
     this.#turns?.stop();
@@ -367,7 +371,9 @@ export class Consumer {
     });
   }
 
+  /** What comes while it stops is not begun: nobody would commit it any more. */
   #assigned(partitions: readonly AssignedPartition[]): void {
+    if (this.#stop.signal.aborted) return;
     this.#options.watch?.assigned();
     this.#fence?.read();
     this.#partitions.add(partitions);

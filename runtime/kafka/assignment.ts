@@ -39,6 +39,7 @@ export class Assignment {
   /** Rebalances are answered in the order in which they came. */
   #turn: Promise<void> = Promise.resolve();
   #closing = false;
+  readonly #closed = Promise.withResolvers<undefined>();
   #everAssigned = false;
 
   constructor(options: AssignmentOptions) {
@@ -81,6 +82,7 @@ export class Assignment {
   close(): void {
     this.#closing = true;
     this.#owned.clear();
+    this.#closed.resolve(undefined);
   }
 
   #next(step: () => Promise<void>): void {
@@ -90,16 +92,9 @@ export class Assignment {
   async #assign(partitions: readonly TopicPartition[]): Promise<void> {
     const { assigned } = this.#options;
     for (const partition of partitions) this.#forward(partition);
-    const started =
-      partitions.length === 0
-        ? []
-        : await findStarts({
-            ...this.#options,
-            partitions,
-            closing: () => this.#closing,
-            failed: (message) => this.#trouble(message),
-          });
-    if (!started) return;
+    const started = partitions.length === 0 ? [] : await this.#startsOf(partitions);
+    // Left unanswered, it keeps this member from joining once more; librdkafka takes it back when the group is left.
+    if (started === undefined) return;
     const entries = started.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
     const refused = new Set(
       this.#answer(entries, "assign").map(({ topic, partition }) => keyOf(topic, partition)),
@@ -114,6 +109,17 @@ export class Assignment {
     this.#wakeBrokers();
     this.#everAssigned = true;
     if (!this.#closing) assigned(ours);
+  }
+
+  /** Undefined when we close meanwhile. */
+  async #startsOf(partitions: readonly TopicPartition[]): Promise<readonly StartedPartition[] | undefined> {
+    const starts = findStarts({
+      ...this.#options,
+      partitions,
+      closing: () => this.#closing,
+      failed: (message) => this.#trouble(message),
+    });
+    return await Promise.race([starts, this.#closed.promise]);
   }
 
   async #revoke(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {

@@ -254,9 +254,13 @@ export class Consumer {
     }));
   }
 
-  /** Leaves the group and ends the client; waits for neither more than CLOSE_MS. Idempotent. */
-  close(): Promise<void> {
-    return (this.#closing ??= this.#close());
+  /**
+   * Leaves the group and ends the client; waits for neither more than CLOSE_MS. Before, it waits at most `quietMs` until no request of ours
+   * is held back by a rebalance (default 5 s; 0 for a broker that is gone): behind one, the coordinator would not hear of our leaving, and
+   * the group would wait for us until our session ends. Idempotent.
+   */
+  close(quietMs: number = QUIET_MS): Promise<void> {
+    return (this.#closing ??= this.#close(quietMs));
   }
 
   /** @internal From the pump. */
@@ -373,13 +377,25 @@ export class Consumer {
     return end < 0 || position < 0 ? -1 : Math.max(0, end - position);
   }
 
-  async #close(): Promise<void> {
+  /** Only the classic protocol holds requests back. */
+  async #quiet(withinMs: number): Promise<void> {
+    const [topic] = this.#options.topics;
+    if (withinMs <= 0 || this.#away || topic === undefined || this.#options.groupProtocol === "consumer")
+      return;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(() => late.resolve(), withinMs);
+    await Promise.race([this.#commits.unheld(topic), late.promise]);
+    clearTimeout(timer);
+  }
+
+  async #close(quietMs: number): Promise<void> {
     const { library, client } = this.#pump;
     const { native } = library;
-    clearInterval(this.#keepAlive);
     this.#taker?.resolve([]);
     this.#taker = undefined;
     this.#assignment.close();
+    await this.#quiet(quietMs);
+    clearInterval(this.#keepAlive);
     const closed = Promise.withResolvers<void>();
     // The group's events come on a queue of our own from here on, with its own wake-up; the pump reads it all the same.
     const events = this.#pump.openQueue(() => {
@@ -400,6 +416,7 @@ export class Consumer {
   }
 }
 
+const QUIET_MS = 5_000;
 /** How long leaving the group may take before the client is ended regardless, in ms. */
 const CLOSE_MS = 5_000;
 const SEEK_MS = 100;

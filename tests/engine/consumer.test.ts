@@ -292,30 +292,6 @@ test("revoked partitions drain and commit before they go, so a second member rep
   expect(seen).toHaveLength(30);
 });
 
-test("a stop under load finishes what runs, commits it, and starts nothing new", async () => {
-  const { promise: gate, resolve: openGate } = Promise.withResolvers<void>();
-  const { promise: busy, resolve: nowBusy } = Promise.withResolvers<void>();
-  let runs = 0;
-  const slow = handler({
-    name: "stopping",
-    on: numbers,
-    concurrency: 1,
-    async handle() {
-      runs++;
-      nowBusy();
-      await gate;
-    },
-  });
-  const { send, consumer, broker } = await stage(slow);
-  for (let n = 0; n < 10; n++) await send({ id: "same", n });
-  await busy;
-  const stopped = consumer.stop(5_000);
-  openGate();
-  await stopped;
-  expect(runs).toBe(1);
-  expect(committedTotal(broker, slow)).toBe(1);
-});
-
 test("lost partitions commit nothing and publish nothing any more", async () => {
   const { promise: gate, resolve: openGate } = Promise.withResolvers<void>();
   const { promise: busy, resolve: nowBusy } = Promise.withResolvers<void>();

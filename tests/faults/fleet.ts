@@ -51,6 +51,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #folder: string;
   readonly #living = new Set<Worker>();
+  readonly #all: Worker[] = [];
   /** By worker: what was committed when it died, or was frozen. Nothing below may be repeated. */
   readonly deaths = new Map<string, CommittedState>();
   #started = 0;
@@ -93,12 +94,16 @@ export class Fleet {
     });
     const worker = this.#watch(name, child);
     this.#living.add(worker);
+    this.#all.push(worker);
     return worker;
   }
 
-  /** What the workers that live have said last, for people who look for the reason of a failure. */
+  /** What the workers have said last, those that are gone too, for people who look for the reason of a failure. */
   lastWords(): string {
-    return this.living.map((worker) => `${worker.name}: ${wordsOf(worker.output())}`).join("; ");
+    return this.#all
+      .map((worker) => `${worker.name}: ${wordsOf(worker.output())}`)
+      .filter((words) => !/: (ready)?$/.test(words))
+      .join("; ");
   }
 
   /** Ends all and removes what the workers were given. */
