@@ -1,7 +1,7 @@
 /**
  * Where a message's CPU time goes: by thread, and by function of the JavaScript thread.
  *
- *   bun bench/profile.ts binding|bare|runtime [--messages 1000000]
+ *   bun bench/profile.ts binding|bare|runtime|exactly-once [--messages 1000000]
  *
  * In: which loop, as `bun run bench` measures it. Out: µs a message of each thread in a run that nobody disturbs, then the share of
  * each function in a second run under Bun's sampling profiler (which slows deep stacks down, so shares are hints and not sums).
@@ -25,7 +25,7 @@ const { values, positionals } = parseArgs({
   options: { messages: { type: "string", default: "1000000" } },
   allowPositionals: true,
 });
-const LOOPS = ["runtime", "bare", "binding"] as const;
+const LOOPS = ["runtime", "exactly-once", "bare", "binding"] as const;
 type Loop = (typeof LOOPS)[number];
 const [wanted = "runtime"] = positionals;
 const which = LOOPS.find((loop) => loop === wanted);
@@ -58,6 +58,7 @@ process.exit(0);
 
 async function hopOf(loop: Loop): Promise<{ hop: Hop; close: () => void }> {
   if (loop === "runtime") return runtimeHop(stage, "key");
+  if (loop === "exactly-once") return runtimeHop(stage, loop);
   return { hop: loop === "bare" ? BARE_LOOP : bindingHop("forwarded", false), close: () => undefined };
 }
 

@@ -5,7 +5,6 @@
  * other, with everything that its offsets cover. What was prepared goes again, without its handler, until a transaction with it is
  * committed or its partition ends. Never here: rows (transaction-settler.ts: they are there before), how a transaction is made (the bus).
  */
-import { bodyBytesOf } from "../ground/body-bytes.ts";
 import type { CommittedOffset, OutgoingRecord, Transactions } from "../bus/bus.ts";
 import { pause, type Clock } from "../ground/clock.ts";
 import { CauceError, messageOf } from "../ground/errors.ts";
@@ -20,13 +19,13 @@ import type { OwnedPartition } from "./partition.ts";
 export interface Prepared {
   readonly partition: OwnedPartition;
   readonly offset: number;
-  /** What is kept of the message itself until then. */
-  readonly heldBytes: number;
-  readonly records: readonly OutgoingRecord[];
-  /** Makes what is written instead where one of them is too large; null where nothing could be smaller. */
-  readonly lesser: ((error: CauceError) => Promise<Prepared>) | null;
+  /** What is kept until then, of the message itself and of what it writes. */
+  readonly bytes: number;
+  readonly outputs: readonly { readonly record: OutgoingRecord }[];
+  /** Makes what is written instead where one of them is too large; itself where nothing could be smaller. */
+  lesser(error: CauceError): Promise<Prepared>;
   /** Told once it is committed. Must not throw. */
-  readonly committed: () => void;
+  committed(): void;
 }
 
 export interface TransactionCommitterOptions {
@@ -71,7 +70,7 @@ export class TransactionCommitter implements Commits {
   /** Takes what a message writes. Its offset is finished in the same turn: no transaction has one without the other. */
   add(prepared: Prepared): void {
     this.#prepared.push(prepared);
-    this.#bytes += bytesOf(prepared);
+    this.#bytes += prepared.bytes;
     this.#weigh();
   }
 
@@ -132,7 +131,7 @@ export class TransactionCommitter implements Commits {
     const covered = this.#takeCovered(moved);
     try {
       await transactions.commit(
-        covered.flatMap(({ records }) => records),
+        recordsOf(covered),
         moved.map(({ offset }) => offset),
       );
     } catch (error) {
@@ -144,7 +143,7 @@ export class TransactionCommitter implements Commits {
       partition.frontier.committed(progress);
       if (!partition.frontier.moved) this.#dirty.delete(partition);
     }
-    for (const { committed } of covered) committed();
+    for (const prepared of covered) prepared.committed();
   }
 
   #moved(): readonly Moved[] {
@@ -168,9 +167,13 @@ export class TransactionCommitter implements Commits {
     const covers = new Map(moved.map((one) => [one.partition, coverOf(one)]));
     const covered: Prepared[] = [];
     const rest: Prepared[] = [];
+    let last: OwnedPartition | undefined;
+    let cover: ((at: number) => boolean) | undefined;
     for (const prepared of this.#prepared) {
-      if (prepared.partition.interrupted) continue;
-      (covers.get(prepared.partition)?.(prepared.offset) === true ? covered : rest).push(prepared);
+      const { partition } = prepared;
+      if (partition.interrupted) continue;
+      if (partition !== last) cover = covers.get((last = partition));
+      (cover?.(prepared.offset) === true ? covered : rest).push(prepared);
     }
     this.#keep(rest);
     return covered;
@@ -198,7 +201,7 @@ export class TransactionCommitter implements Commits {
 
   #keep(prepared: Prepared[]): void {
     this.#prepared = prepared;
-    this.#bytes = prepared.reduce((sum, one) => sum + bytesOf(one), 0);
+    this.#bytes = prepared.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#weigh();
   }
 
@@ -226,12 +229,12 @@ async function lessen(
 ): Promise<readonly Prepared[]> {
   const [first] = some;
   if (first === undefined) return [];
-  if (some.length === 1) return [first.lesser === null ? first : await first.lesser(error)];
+  if (some.length === 1) return [await first.lesser(error)];
   const middle = some.length >> 1;
   const lesser: Prepared[] = [];
   for (const half of [some.slice(0, middle), some.slice(middle)]) {
     try {
-      await transactions.rehearse(half.flatMap(({ records }) => records));
+      await transactions.rehearse(recordsOf(half));
       lesser.push(...half);
     } catch (again) {
       if (!(again instanceof CauceError) || again.code !== "record_too_large") throw again;
@@ -241,8 +244,8 @@ async function lessen(
   return lesser;
 }
 
-function bytesOf({ records, heldBytes }: Prepared): number {
-  let bytes = heldBytes;
-  for (const record of records) bytes += bodyBytesOf(record);
-  return bytes;
+function recordsOf(some: readonly Prepared[]): OutgoingRecord[] {
+  const records: OutgoingRecord[] = [];
+  for (const { outputs } of some) for (const { record } of outputs) records.push(record);
+  return records;
 }
