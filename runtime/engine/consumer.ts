@@ -227,6 +227,11 @@ export class Consumer {
     const partition = this.#partitions.of(record);
     if (partition === undefined || !partition.active || partition.assignment > assignments) return;
     failpoint("consume.taken");
+    if (partition.frontier.taken(record.offset)) {
+      // librdkafka hands a record out twice when a rebalance pauses its partition in the very moment in which it is taken.
+      record.letGo?.();
+      return;
+    }
     const ticket = partition.frontier.begin(record.offset);
     if (partition.frontier.wasFinished(record.offset)) {
       this.#skipped++;

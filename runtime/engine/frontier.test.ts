@@ -67,8 +67,11 @@ test("knows what an earlier owner had finished, and tells it on until it is belo
 
 test("refuses an offset that does not grow", () => {
   const frontier = new Frontier();
-  frontier.begin(5);
+  const ticket = frontier.begin(5);
   expect(() => frontier.begin(5)).toThrow(RangeError);
+  frontier.finish(ticket);
+  expect(() => frontier.begin(4)).toThrow(RangeError);
+  expect([4, 5, 6].map((offset) => frontier.taken(offset))).toEqual([true, true, false]);
 });
 
 test("agrees with a plain model over random finishing orders", () => {

@@ -32,6 +32,8 @@ export class Frontier {
   #tickets: Ticket[] = [];
   #head = 0;
   #next: number | null = null;
+  /** The last one that was taken. */
+  #last = -1;
   #revision = 0;
   #acknowledged = 0;
   /** What an earlier owner had finished above its commit, in order. Those before `#passed` lie behind the last ticket. */
@@ -42,12 +44,15 @@ export class Frontier {
     this.#restored = restored;
   }
 
+  /** Was this offset, or a later one, taken before? */
+  taken(offset: number): boolean {
+    return offset <= this.#last;
+  }
+
   /** Takes the next offset. Offsets only grow; @throws RangeError for one that does not. */
   begin(offset: number): Ticket {
-    const last = this.#tickets.at(-1);
-    if (last !== undefined && offset <= last.offset) {
-      throw new RangeError(`offset ${offset} came after ${last.offset}`);
-    }
+    if (this.taken(offset)) throw new RangeError(`offset ${offset} came after ${this.#last}`);
+    this.#last = offset;
     const ticket = { offset, finished: false };
     this.#tickets.push(ticket);
     return ticket;

@@ -120,7 +120,7 @@ export class Consumer {
     try {
       consumer.#subscribe(Number(config["max.poll.interval.ms"]));
     } catch (error) {
-      await consumer.close();
+      await consumer.close(0);
       throw error;
     }
     return consumer;

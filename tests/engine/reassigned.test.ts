@@ -23,31 +23,27 @@ function records(): IncomingRecord[] {
   }));
 }
 
-test("what was taken before its partition came anew is not taken for what comes after", async () => {
-  const seen: number[] = [];
-  const place = { topic: numbers.name, partition: 0 };
+const place = { topic: numbers.name, partition: 0 };
+
+/** A consumer of what a broker would hand out, take by take. `seen` is told of each run and may end or begin an assignment. */
+async function feed(takes: IncomingRecord[][], seen: (n: number, ownership: Ownership) => void) {
   let ownership: Ownership | undefined;
   const reading = handler({
     name: "reading",
     on: numbers,
     order: { by: "none" },
     handle({ value }) {
-      seen.push(value.n);
-      if (seen.length !== 5) return;
-      setImmediate(() => {
-        ownership?.lost([place]);
-        ownership?.assigned([place]);
-      });
+      if (ownership !== undefined) seen(value.n, ownership);
     },
   });
-  const takes = [records(), records()];
+  const commits: number[] = [];
   const closed = Promise.withResolvers<IncomingRecord[]>();
   const subscription: Subscription = {
     ready: true,
     take: async () => takes.shift() ?? (await closed.promise),
     pause: () => {},
     resume: () => {},
-    commit: () => Promise.resolve(),
+    commit: (offsets) => Promise.resolve(void commits.push(...offsets.map(({ offset }) => offset))),
     lag: () => [],
     transactions: () => {
       throw new Error("not asked for");
@@ -72,9 +68,32 @@ test("what was taken before its partition came anew is not taken for what comes 
     bus,
     store: new RecordingStore(),
   });
+  return { consumer, commits };
+}
+
+test("what was taken before its partition came anew is not taken for what comes after", async () => {
+  const seen: number[] = [];
+  const { consumer } = await feed([records(), records()], (n, ownership) => {
+    seen.push(n);
+    if (seen.length !== 5) return;
+    setImmediate(() => {
+      ownership.lost([place]);
+      ownership.assigned([place]);
+    });
+  });
   await until(() => seen.length > RECORDS && seen.at(-1) === RECORDS - 1);
   const again = seen.lastIndexOf(0);
   expect(again).toBeLessThan(RECORDS);
   expect(seen.slice(again)).toEqual(Array.from({ length: RECORDS }, (_, n) => n));
   await consumer.stop(1_000);
+});
+
+test("what is handed out twice within one assignment runs once, and commits nothing anew", async () => {
+  const seen: number[] = [];
+  const [one, two] = [records().slice(0, 10), records().slice(8, 12)];
+  const { consumer, commits } = await feed([one, two], (n) => seen.push(n));
+  await until(() => seen.includes(11));
+  await consumer.stop(1_000);
+  expect(seen).toEqual(Array.from({ length: 12 }, (_, n) => n));
+  expect(commits.at(-1)).toBe(12);
 });
