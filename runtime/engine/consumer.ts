@@ -5,7 +5,6 @@
  * No timer polls for data and nothing here sleeps for a retry. Bounded by records and bytes: not taking is the back
  * pressure. Never here: what an outcome is (process.ts) or how it is carried out (settle.ts).
  */
-import { bodyBytesOf } from "../ground/body-bytes.ts";
 import type {
   AssignedPartition,
   BusTrouble,
@@ -22,16 +21,15 @@ import { Batches } from "./batches.ts";
 import { Committer, type Commits } from "./committer.ts";
 import type { ConsumerOptions, ConsumerState } from "./consumer-options.ts";
 import { Deadlines } from "./deadlines.ts";
-import { readEnvelope } from "./envelope.ts";
 import { Fence } from "./fence.ts";
 import { Intake } from "./intake.ts";
 import { Lanes } from "./lanes.ts";
 import { LIMITS } from "./limits.ts";
-import { partitionName, type OwnedPartition, type Task } from "./partition.ts";
+import { partitionName, type Task } from "./partition.ts";
 import { Partitions } from "./partitions.ts";
 import { patienceOf } from "./persist.ts";
 import type { Processing } from "./process.ts";
-import { keyOf } from "./read.ts";
+import { taskOf } from "./task-of.ts";
 import { TransactionCommitter } from "./transaction-committer.ts";
 import { TurnGate } from "./turn-gate.ts";
 import { Work } from "./work.ts";
@@ -241,35 +239,10 @@ export class Consumer {
       this.#committer.dirty(partition);
       return;
     }
-    const bytes = bodyBytesOf(record);
-    const key = keyOf(record);
-    const lane = this.#laneOf(partition, key);
-    const alone = this.#failedBefore(record);
-    const task = { record, ticket, partition, bytes, key, lane, alone, settling: false };
+    const task = taskOf(record, ticket, partition, this.#options);
     this.#intake.add(task);
     if (this.#lanes instanceof Batches) this.#lanes.push(partition.name, task);
     else this.#lanes.push(task);
-  }
-
-  /** Such a message takes no others of its batch with it when it fails again. */
-  #failedBefore(record: IncomingRecord): boolean {
-    const { handler, names } = this.#options;
-    return handler.batch !== null && record.topic === names.retryTopic && readEnvelope(record).attempts > 0;
-  }
-
-  /**
-   * The lane also spans the retry topic: one key, one lane, whichever way its messages come. Keys that are no UTF-8 may share one,
-   * which costs them time and no order.
-   */
-  #laneOf(partition: OwnedPartition, key: string | null): string | null {
-    switch (this.#options.handler.order.by) {
-      case "partition":
-        return partition.name;
-      case "key":
-        return key;
-      case "none":
-        return null;
-    }
   }
 
   #start(task: Task): void {

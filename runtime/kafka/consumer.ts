@@ -8,20 +8,23 @@
 import type { BusTrouble, CommittedOffset, TopicPartition } from "../bus/bus.ts";
 import { CauceError } from "../ground/errors.ts";
 import { Assignment } from "./assignment.ts";
-import { type ConsumedRecord, decodeBatches, type PartitionError } from "./batch.ts";
+import { type ConsumedRecord, decodeBatches } from "./batch.ts";
 import { type ClientConfig, EVENT } from "./client.ts";
 import { Commits } from "./commits.ts";
 import { openCrossing } from "./choose-crossing.ts";
+import { consumerConfig } from "./consumer-config.ts";
+import { Troubles } from "./consumer-troubles.ts";
 import type { Crossing, CrossingChoice } from "./crossing.ts";
 import type { ClientEvent } from "./events.ts";
 import { ERROR, requestFailure, takeError } from "./failures.ts";
 import { type GroupMetadata, generationOf, readGroupMetadata } from "./group-metadata.ts";
 import { LIFE_ANSWERS } from "./log-life.ts";
 import { keyOf, withList } from "./partitions.ts";
+import { Positions } from "./positions.ts";
 import { Pump } from "./pump.ts";
 import { Requests } from "./requests.ts";
 import type { StartedPartition } from "./starts.ts";
-import { type Address, cString, type Library, scratch } from "./symbols.ts";
+import type { Address, Library } from "./symbols.ts";
 import { wakeBrokers } from "./wake-brokers.ts";
 
 export interface ConsumerOptions {
@@ -49,29 +52,6 @@ export interface ConsumerOptions {
   readonly onEvent?: (event: ClientEvent) => void;
 }
 
-export const CONSUMER_DEFAULTS: ClientConfig = {
-  "enable.auto.commit": false,
-  "enable.auto.offset.store": false,
-  // A group that lost its place is told so; it never jumps to either end by itself.
-  "auto.offset.reset": "error",
-  "isolation.level": "read_committed",
-  // The biggest lever of all (default 1000): how soon a drained queue is filled again.
-  "fetch.queue.backoff.ms": 10,
-  // A partition that is resumed waits for the fetch under way; the default of 500 ms would be felt.
-  "fetch.wait.max.ms": 100,
-  "queued.max.messages.kbytes": 16_384,
-  "max.poll.interval.ms": 300_000,
-  "reconnect.backoff.max.ms": 2_000,
-  "statistics.interval.ms": 1_000,
-};
-
-const CLASSIC: ClientConfig = {
-  "group.protocol": "classic",
-  "partition.assignment.strategy": "cooperative-sticky",
-  "session.timeout.ms": 10_000,
-  "heartbeat.interval.ms": 1_000,
-};
-
 /** An offset to commit with a text of ours beside it, at most 4096 bytes. */
 export interface CommitEntry extends CommittedOffset {
   readonly metadata?: string;
@@ -85,24 +65,22 @@ export class Consumer {
   readonly #commits: Commits;
   readonly #records: Address;
   readonly #options: ConsumerOptions;
+  readonly #troubles: Troubles;
   readonly #owns = (topic: string, partition: number): boolean => this.#assignment.owns(topic, partition);
-  readonly #positions = new Map<string, number | undefined>();
+  readonly #positions: Positions;
   /** librdkafka remembers across assignments that a partition was paused. */
   readonly #paused = new Set<string>();
   #keepAlive: Timer | undefined;
   #taker: { readonly most: number; resolve(records: readonly ConsumedRecord[]): void } | undefined;
   #closing: Promise<void> | undefined;
-  #away = false;
 
   static async open(options: ConsumerOptions): Promise<Consumer> {
     const crossing = openCrossing(options.library, options.crossing);
-    const config: ClientConfig = {
-      ...CONSUMER_DEFAULTS,
-      ...(options.groupProtocol === "consumer" ? { "group.protocol": "consumer" } : CLASSIC),
-      ...options.config,
-      "group.id": options.group,
-      ...(options.groupInstanceId === undefined ? {} : { "group.instance.id": options.groupInstanceId }),
-    };
+    const config = consumerConfig(options.config, {
+      id: options.group,
+      instanceId: options.groupInstanceId,
+      protocol: options.groupProtocol,
+    });
     let consumer: Consumer | undefined;
     // librdkafka says once that no broker can be reached, and may say so before we are there to hear it.
     const early: ClientEvent[] = [];
@@ -130,6 +108,8 @@ export class Consumer {
     this.#pump = pump;
     this.#crossing = crossing;
     this.#options = options;
+    this.#troubles = new Troubles(options.troubled);
+    this.#positions = new Positions(pump);
     this.#records = pump.openQueue(() => this.#serve());
     this.#requests = new Requests(pump, LIFE_ANSWERS);
     this.#commits = new Commits(pump);
@@ -150,7 +130,7 @@ export class Consumer {
 
   /** True once partitions were assigned (none is an answer too), while a broker can be reached. */
   get ready(): boolean {
-    return this.#assignment.known && !this.#away && !this.#closing;
+    return this.#assignment.known && !this.#troubles.away && !this.#closing;
   }
 
   get partitions(): readonly TopicPartition[] {
@@ -198,10 +178,8 @@ export class Consumer {
     const ours = offsets.filter(({ topic, partition }) => this.#assignment.mayCommit(topic, partition));
     if (ours.length > 0) {
       await this.#commits.commit(ours);
-      for (const { topic, partition, offset } of ours) {
-        if (this.#assignment.mayCommit(topic, partition))
-          this.#positions.set(keyOf(topic, partition), offset);
-      }
+      for (const offset of ours)
+        if (this.#assignment.mayCommit(offset.topic, offset.partition)) this.#positions.set(offset);
     }
     if (ours.length < offsets.length) {
       const foreign = offsets
@@ -247,11 +225,7 @@ export class Consumer {
 
   /** Records between the group's committed position and the end of each partition of ours; -1 where unknown. */
   lag(): (TopicPartition & { records: number })[] {
-    return this.#assignment.partitions.map(({ topic, partition }) => ({
-      topic,
-      partition,
-      records: this.#lagOf(topic, partition),
-    }));
+    return this.#assignment.partitions.map((one) => ({ ...one, records: this.#positions.lagOf(one) }));
   }
 
   /**
@@ -265,8 +239,8 @@ export class Consumer {
 
   /** @internal From the pump. */
   handle(event: ClientEvent): void {
-    if (event.kind === "error") this.#errorCame(event);
-    if (event.kind === "statistics" && event.json.includes('"state":"UP"')) this.#brokerIsBack();
+    if (event.kind === "error") this.#troubles.clientFailed(event);
+    if (event.kind === "statistics" && event.json.includes('"state":"UP"')) this.#troubles.brokerAnswered();
     this.#options.onEvent?.(event);
   }
 
@@ -281,9 +255,8 @@ export class Consumer {
   }
 
   #assigned(partitions: readonly StartedPartition[]): void {
-    for (const { topic, partition, committed } of partitions) {
-      this.#positions.set(keyOf(topic, partition), committed);
-    }
+    for (const { topic, partition, committed } of partitions)
+      this.#positions.set({ topic, partition, offset: committed });
     // Its new owner has paused nothing. Those that nobody paused are left alone: to resume one makes librdkafka fetch it again.
     this.resume(partitions.filter(({ topic, partition }) => this.#paused.has(keyOf(topic, partition))));
     this.#options.assigned(partitions);
@@ -310,43 +283,12 @@ export class Consumer {
       const fetched = this.#crossing.fetch(this.#records, most);
       if (fetched.length === 0) return [];
       const { records, errors } = decodeBatches(fetched, this.#owns);
-      for (const error of errors) this.#partitionFailed(error);
+      for (const error of errors) this.#troubles.partitionFailed(error);
       if (records.length > 0) {
-        this.#brokerIsBack();
+        this.#troubles.brokerAnswered();
         return records;
       }
     }
-  }
-
-  #partitionFailed({ topic, partition, offset, err, message }: PartitionError): void {
-    const outOfRange = err === ERROR.autoOffsetReset || err === ERROR.offsetOutOfRange;
-    const missing =
-      err === ERROR.unknownTopicOrPartition || err === ERROR.unknownTopic || err === ERROR.unknownPartition;
-    this.#options.troubled({
-      kind: outOfRange ? "offset_out_of_range" : missing ? "topic_missing" : "other",
-      message: outOfRange
-        ? `${topic} ${partition} has no offset ${offset} any more, and stands still until its group is given another one: ${message}`
-        : `${topic} ${partition}: ${message}`,
-      ...(partition >= 0 ? { partition: { topic, partition } } : {}),
-    });
-  }
-
-  #errorCame({ err, message, away }: Extract<ClientEvent, { kind: "error" }>): void {
-    if (away) {
-      if (this.#away) return;
-      this.#away = true;
-      this.#options.troubled({ kind: "broker_away", message });
-      return;
-    }
-    if (err === ERROR.transport || err === ERROR.resolve) return; // one connection; ALL_BROKERS_DOWN says when it matters
-    const missing = err === ERROR.unknownTopicOrPartition || err === ERROR.unknownTopic;
-    this.#options.troubled({ kind: missing ? "topic_missing" : "other", message });
-  }
-
-  #brokerIsBack(): void {
-    if (!this.#away) return;
-    this.#away = false;
-    this.#options.troubled({ kind: "broker_back", message: "a broker answers again" });
   }
 
   #switch(
@@ -360,27 +302,15 @@ export class Consumer {
     return ours;
   }
 
-  #lagOf(topic: string, partition: number): number {
-    const { library, client } = this.#pump;
-    if (this.#pump.closed) return -1;
-    const edges = scratch(16);
-    library.native.rd_kafka_get_watermark_offsets(
-      client,
-      cString(topic),
-      partition,
-      edges.address,
-      edges.address + 8,
-    );
-    const first = Number(edges.view.getBigInt64(0, true));
-    const end = Number(edges.view.getBigInt64(8, true));
-    const position = this.#positions.get(keyOf(topic, partition)) ?? first;
-    return end < 0 || position < 0 ? -1 : Math.max(0, end - position);
-  }
-
   /** Only the classic protocol holds requests back. */
   async #quiet(withinMs: number): Promise<void> {
     const [topic] = this.#options.topics;
-    if (withinMs <= 0 || this.#away || topic === undefined || this.#options.groupProtocol === "consumer")
+    if (
+      withinMs <= 0 ||
+      this.#troubles.away ||
+      topic === undefined ||
+      this.#options.groupProtocol === "consumer"
+    )
       return;
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(() => late.resolve(), withinMs);

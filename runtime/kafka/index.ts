@@ -20,7 +20,8 @@ export { TransactionalProducer, type TransactionalProducerOptions } from "./tran
 export { TransactionError, type TransactionRemedy } from "./transaction-error.ts";
 export { type GroupMetadata } from "./group-metadata.ts";
 export { type StartedPartition } from "./starts.ts";
-export { type CommitEntry, Consumer, CONSUMER_DEFAULTS, type ConsumerOptions } from "./consumer.ts";
+export { type CommitEntry, Consumer, type ConsumerOptions } from "./consumer.ts";
+export { CONSUMER_DEFAULTS } from "./consumer-config.ts";
 export { Admin, type AdminOptions, type NewTopic, type TopicDescription } from "./admin.ts";
 export { type TopicAnswer } from "./topic-answers.ts";
 export { type DeletedRecords } from "./topic-changes.ts";
