@@ -86,6 +86,8 @@ export async function start(options: StartOptions): Promise<Running> {
   const random = Math.random;
   const app = application.name;
   const closers: ((drainMs: number) => Promise<void>)[] = [];
+  // Until our topics stand, a message could make a broker invent them with partitions of its own choosing.
+  let topicsReady = false;
   const stop = async (drainMs: number = settings.drainMs) => {
     for (const close of closers.splice(0).toReversed()) await close(drainMs);
   };
@@ -107,8 +109,6 @@ export async function start(options: StartOptions): Promise<Running> {
     const bus = room?.bus ?? infrastructure.bus;
     const pace = selection.ingress ? openPace(app, handlers, infrastructure, log) : null;
     if (pace !== null) closers.push(() => pace.stop());
-    // Until our topics stand, a message could make a broker invent them with partitions of its own choosing.
-    let topicsReady = false;
     const world: World<SettingValues<SettingDeclarations>> = {
       settings,
       log,
@@ -223,7 +223,8 @@ export async function start(options: StartOptions): Promise<Running> {
       stop,
     };
   } catch (error) {
-    await stop(0);
+    // Told to stop once a broker had answered: those that have joined their groups leave them as ever.
+    await (signal.aborted && topicsReady ? stop() : stop(0));
     throw error;
   }
 }

@@ -151,10 +151,10 @@ export interface Subscription {
    */
   transactions(id: string): Transactions;
   /**
-   * Leaves the group. The owner has drained and committed before. Waits at most `quietMs` (default 5 s; 0 for a broker that is gone) for a
-   * rebalance that would keep the group from hearing of it. Idempotent.
+   * Leaves the group. The owner has drained and committed before. Waits at most `leaveMs` (default 5 s; 0 for a broker that is gone) for a
+   * rebalance in the middle of which the group would not hear of it. Idempotent.
    */
-  close(quietMs?: number): Promise<void>;
+  close(leaveMs?: number): Promise<void>;
 }
 
 /** Records and offsets of a subscription that are there together or not at all, for whoever reads only what is committed. */

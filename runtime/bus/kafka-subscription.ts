@@ -127,13 +127,13 @@ export class KafkaSubscription implements Subscription {
     return this.#members.flatMap(({ consumer }) => consumer.lag());
   }
 
-  close(quietMs?: number): Promise<void> {
-    return (this.#closing ??= this.#close(quietMs));
+  close(leaveMs?: number): Promise<void> {
+    return (this.#closing ??= this.#close(leaveMs));
   }
 
-  async #close(quietMs?: number): Promise<void> {
+  async #close(leaveMs?: number): Promise<void> {
     this.#wake();
-    await Promise.all(this.#members.map(({ consumer }) => consumer.close(quietMs)));
+    await Promise.all(this.#members.map(({ consumer }) => consumer.close(leaveMs)));
     this.#options.forget();
   }
 

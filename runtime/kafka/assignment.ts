@@ -8,7 +8,7 @@
 import type { BusTrouble, TopicPartition } from "../bus/bus.ts";
 import { messageOf } from "../ground/errors.ts";
 import { ERROR, errorName, takeError } from "./failures.ts";
-import { keyOf, type PartitionEntry, readList, withList } from "./partitions.ts";
+import { keyOf, type PartitionEntry, readList, START, withList } from "./partitions.ts";
 import type { Pump } from "./pump.ts";
 import type { Requests } from "./requests.ts";
 import { findStarts, type StartedPartition } from "./starts.ts";
@@ -93,8 +93,12 @@ export class Assignment {
     const { assigned } = this.#options;
     for (const partition of partitions) this.#forward(partition);
     const started = partitions.length === 0 ? [] : await this.#startsOf(partitions);
-    // Left unanswered, it keeps this member from joining once more; librdkafka takes it back when the group is left.
-    if (started === undefined) return;
+    if (started === undefined) {
+      // Nobody reads them any more, but a member that owes an answer cannot leave its group.
+      const unread = partitions.map((partition) => ({ ...partition, offset: START.latest }));
+      if (!this.#options.pump.closed) this.#answer(unread, "assign");
+      return;
+    }
     const entries = started.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
     const refused = new Set(
       this.#answer(entries, "assign").map(({ topic, partition }) => keyOf(topic, partition)),

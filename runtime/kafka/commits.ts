@@ -20,7 +20,6 @@ export class Commits {
   readonly #pump: Pump;
   readonly #waiting = new Map<number, Waiting>();
   #next = 1;
-  #answeredMs = -Infinity;
 
   constructor(pump: Pump) {
     this.#pump = pump;
@@ -40,16 +39,6 @@ export class Commits {
     });
   }
 
-  /**
-   * Resolves when no request to the group's coordinator is held back. A broker reads nothing of a connection until it has answered what
-   * came before, and a JoinGroup it answers only when the whole group has joined. Where nothing was answered just now, that is tried with a
-   * commit for a partition that no topic has: it changes nothing, and librdkafka repeats it for some 300 ms.
-   */
-  async unheld(topic: string): Promise<void> {
-    if (performance.now() - this.#answeredMs < JUST_NOW_MS) return;
-    await this.commit([{ topic, partition: NO_PARTITION, offset: 0 }]).catch(() => undefined);
-  }
-
   close(): void {
     const closed = new CauceError(
       "closed",
@@ -60,7 +49,6 @@ export class Commits {
   }
 
   #answered(event: Address): void {
-    this.#answeredMs = performance.now();
     const { native } = this.#pump.library;
     const opaque = native.rd_kafka_event_opaque(event) ?? 0;
     const partitions = readList(native.rd_kafka_event_topic_partition_list(event) ?? 0);
@@ -82,10 +70,6 @@ export class Commits {
     }
   }
 }
-
-const NO_PARTITION = 2 ** 31 - 1;
-/** Far below the pause between two heartbeats, by which a member is told to join. */
-const JUST_NOW_MS = 10;
 
 /** OFFSET_METADATA_TOO_LARGE */
 const METADATA_TOO_LARGE = 12;

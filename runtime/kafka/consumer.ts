@@ -18,6 +18,7 @@ import type { Crossing, CrossingChoice } from "./crossing.ts";
 import type { ClientEvent } from "./events.ts";
 import { ERROR, requestFailure, takeError } from "./failures.ts";
 import { type GroupMetadata, generationOf, readGroupMetadata } from "./group-metadata.ts";
+import { leaveGroup } from "./leave-group.ts";
 import { LIFE_ANSWERS } from "./log-life.ts";
 import { keyOf, withList } from "./partitions.ts";
 import { Positions } from "./positions.ts";
@@ -229,12 +230,12 @@ export class Consumer {
   }
 
   /**
-   * Leaves the group and ends the client; waits for neither more than CLOSE_MS. Before, it waits at most `quietMs` until no request of ours
-   * is held back by a rebalance (default 5 s; 0 for a broker that is gone): behind one, the coordinator would not hear of our leaving, and
-   * the group would wait for us until our session ends. Idempotent.
+   * Leaves the group and ends the client, which takes at most CLOSE_MS. A rebalance that is under way is waited for before, at most
+   * `leaveMs` (default 5 s; 0 for a broker that is gone): in the middle of one the group does not hear of our leaving, and waits for us until
+   * our session ends. Idempotent.
    */
-  close(quietMs: number = QUIET_MS): Promise<void> {
-    return (this.#closing ??= this.#close(quietMs));
+  close(leaveMs: number = LEAVE_MS): Promise<void> {
+    return (this.#closing ??= this.#close(leaveMs));
   }
 
   /** @internal From the pump. */
@@ -291,6 +292,12 @@ export class Consumer {
     }
   }
 
+  /** In the other protocol there is no request that waits for others; a static member is expected back. */
+  get #mustSayGoodbye(): boolean {
+    const { groupProtocol, groupInstanceId, config } = this.#options;
+    return groupProtocol !== "consumer" && groupInstanceId === undefined && !("group.instance.id" in config);
+  }
+
   #switch(
     partitions: readonly TopicPartition[],
     call: "rd_kafka_pause_partitions" | "rd_kafka_resume_partitions",
@@ -302,29 +309,13 @@ export class Consumer {
     return ours;
   }
 
-  /** Only the classic protocol holds requests back. */
-  async #quiet(withinMs: number): Promise<void> {
-    const [topic] = this.#options.topics;
-    if (
-      withinMs <= 0 ||
-      this.#troubles.away ||
-      topic === undefined ||
-      this.#options.groupProtocol === "consumer"
-    )
-      return;
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(() => late.resolve(), withinMs);
-    await Promise.race([this.#commits.unheld(topic), late.promise]);
-    clearTimeout(timer);
-  }
-
-  async #close(quietMs: number): Promise<void> {
+  async #close(leaveMs: number): Promise<void> {
     const { library, client } = this.#pump;
     const { native } = library;
     this.#taker?.resolve([]);
     this.#taker = undefined;
     this.#assignment.close();
-    await this.#quiet(quietMs);
+    if (this.#mustSayGoodbye && leaveMs > 0) await leaveGroup(this.#pump, leaveMs, () => this.#troubles.away);
     clearInterval(this.#keepAlive);
     const closed = Promise.withResolvers<void>();
     // The group's events come on a queue of our own from here on, with its own wake-up; the pump reads it all the same.
@@ -346,7 +337,7 @@ export class Consumer {
   }
 }
 
-const QUIET_MS = 5_000;
+const LEAVE_MS = 5_000;
 /** How long leaving the group may take before the client is ended regardless, in ms. */
 const CLOSE_MS = 5_000;
 const SEEK_MS = 100;

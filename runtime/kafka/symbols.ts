@@ -114,6 +114,7 @@ const RDKAFKA = {
 
   // Consuming. Lists are borrowed.
   rd_kafka_subscribe: { args: ["ptr", "ptr"], returns: "i32" }, // [B]
+  rd_kafka_memberid: { args: ["ptr"], returns: "ptr" }, // [B], [N] or null: rd_kafka_mem_free
   rd_kafka_unsubscribe: { args: ["ptr"], returns: "i32" },
   rd_kafka_assign: { args: ["ptr", "ptr"], returns: "i32" }, // [B]
   rd_kafka_incremental_assign: { args: ["ptr", "ptr"], returns: "ptr" }, // [B], [N] rd_kafka_error_destroy when not NULL

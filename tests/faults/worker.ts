@@ -31,6 +31,10 @@ async function main(): Promise<number> {
     log: openCommandConsole(process.env).log,
     report: () => undefined,
     signal: stop.signal,
+  }).catch((error: unknown) => {
+    // Told to stop before it was up: as `cauce handlers`, it has done so.
+    if (stop.signal.aborted) process.exit(0);
+    throw error;
   });
   while (!running.readiness().ready && !stop.signal.aborted) await Bun.sleep(READY_LOOK_MS);
   process.stdout.write("ready\n");

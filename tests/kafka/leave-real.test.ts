@@ -35,9 +35,9 @@ describe("a member that leaves", () => {
   });
   afterAll(() => admin.close());
 
-  const newTopic = async (): Promise<string> => {
+  const newTopic = async (partitions = 4): Promise<string> => {
     const name = `t-${crypto.randomUUID()}`;
-    expect(await admin.createTopics([{ name, partitions: 4 }])).toMatchObject([{ err: ERROR.none }]);
+    expect(await admin.createTopics([{ name, partitions }])).toMatchObject([{ err: ERROR.none }]);
     return name;
   };
   const join = async (topic: string, name: string, more: Partial<ConsumerOptions> = {}) => {
@@ -99,6 +99,24 @@ describe("a member that leaves", () => {
       drained.resolve();
       await leaving;
       expect(await members(topic)).toEqual(["fourth", "slow", "third"]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "that owns no partition, at rest and right after it was opened",
+    async () => {
+      const topic = await newTopic(1);
+      const owner = await join(topic, "owner");
+      await owner.owner.until(({ owned }) => owned.size === 1);
+      const idle = await join(topic, "idle");
+      await idle.owner.until(({ assignments }) => assignments > 0);
+      expect(await members(topic)).toEqual(["idle", "owner"]);
+      await idle.consumer.close();
+      expect(await members(topic)).toEqual(["owner"]);
+      const hasty = await join(topic, "hasty");
+      await hasty.consumer.close();
+      expect(await members(topic)).toEqual(["owner"]);
     },
     TIMEOUT_MS,
   );
