@@ -293,7 +293,7 @@ export class Consumer {
   }
 
   /** In the other protocol there is no request that waits for others; a static member is expected back. */
-  get #mustSayGoodbye(): boolean {
+  get #mustLeaveFirst(): boolean {
     const { groupProtocol, groupInstanceId, config } = this.#options;
     return groupProtocol !== "consumer" && groupInstanceId === undefined && !("group.instance.id" in config);
   }
@@ -315,7 +315,7 @@ export class Consumer {
     this.#taker?.resolve([]);
     this.#taker = undefined;
     this.#assignment.close();
-    if (this.#mustSayGoodbye && leaveMs > 0) await leaveGroup(this.#pump, leaveMs, () => this.#troubles.away);
+    if (this.#mustLeaveFirst && leaveMs > 0) await leaveGroup(this.#pump, leaveMs, () => this.#troubles.away);
     clearInterval(this.#keepAlive);
     const closed = Promise.withResolvers<void>();
     // The group's events come on a queue of our own from here on, with its own wake-up; the pump reads it all the same.

@@ -6,6 +6,7 @@
  * 5 s. The group would then wait for this member until its session ends. To unsubscribe does what is right, once the rebalance is over.
  * Never here: partitions; whoever owns them answers the group's events meanwhile.
  */
+import { pause, systemClock } from "../ground/clock.ts";
 import type { Pump } from "./pump.ts";
 import { text } from "./symbols.ts";
 
@@ -14,7 +15,7 @@ export async function leaveGroup(pump: Pump, withinMs: number, hopeless: () => b
   const untilMs = performance.now() + withinMs;
   const untilMember = async (member: boolean) => {
     while (isMember(pump) !== member && performance.now() < untilMs && !hopeless()) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await pause(systemClock, LOOK_MS);
     }
   };
   // A broker that has given an id to a newcomer waits for that, too.

@@ -3,7 +3,7 @@
  *
  * In: what was committed. Out: lag, from what librdkafka has heard of the ends: no broker is asked.
  */
-import type { CommittedOffset, TopicPartition } from "../bus/bus.ts";
+import type { TopicPartition } from "../bus/bus.ts";
 import { keyOf } from "./partitions.ts";
 import type { Pump } from "./pump.ts";
 import { cString, scratch } from "./symbols.ts";
@@ -17,11 +17,7 @@ export class Positions {
   }
 
   /** The group has committed this; undefined: nothing yet. */
-  set({
-    topic,
-    partition,
-    offset,
-  }: TopicPartition & { readonly offset: CommittedOffset["offset"] | undefined }): void {
+  set({ topic, partition, offset }: TopicPartition & { readonly offset: number | undefined }): void {
     this.#committed.set(keyOf(topic, partition), offset);
   }
 

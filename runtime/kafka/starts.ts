@@ -6,8 +6,9 @@
  * that was made a moment ago, for a permanent error, and reads nothing of that partition ever again; and its answer is thrown away, and
  * asked for again after 500 ms, whenever the partition is paused or resumed meanwhile (2.16). Never here: who owns what.
  */
-import { messageOf } from "../ground/errors.ts";
 import type { TopicPartition } from "../bus/bus.ts";
+import { pause, systemClock } from "../ground/clock.ts";
+import { messageOf } from "../ground/errors.ts";
 import { ERROR, requestFailure } from "./failures.ts";
 import { logLives } from "./log-life.ts";
 import { committedOffsets, edgeEntries, type OffsetQuestion } from "./offsets.ts";
@@ -45,7 +46,7 @@ export async function findStarts(question: StartQuestion): Promise<readonly Star
     } catch (error) {
       if (closing()) return undefined;
       failed(`the start of ${partitions.length} partitions is not known yet: ${messageOf(error)}`);
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await pause(systemClock, waitMs);
     }
   }
   return undefined;
